@@ -1,0 +1,139 @@
+"""The kinds of events in the log, as they are stored: literal names, a schema version in each detail.
+
+Facts of our own are frozen models in camelCase on the wire. To add a kind, write its model here; to
+change one, raise its `schemaVersion` and lift the older form in the codec.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from pipeline import times
+from pipeline.envelope import OUR_SOURCE, Envelope
+from pipeline.log import Place
+
+__all__ = [
+    "EMAIL_REQUEST",
+    "FACTS",
+    "STATUS_CHANGED",
+    "AddressReleased",
+    "AddressSuppressed",
+    "Fact",
+    "MailDuplicate",
+    "MailFact",
+    "MailFailed",
+    "MailSent",
+    "RecordParked",
+    "SendDue",
+]
+
+EMAIL_REQUEST = "Email Request"
+STATUS_CHANGED = "Email Status Changed"
+
+Time = Annotated[str, BeforeValidator(lambda value: times.text(times.parse(value)))]
+
+
+class Fact(BaseModel):
+    """The detail of an event that the engine itself writes."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    detail_type: ClassVar[str]
+    schema_version: Literal[1] = 1
+
+    def envelope(self, event_id: str, time: str) -> Envelope:
+        detail = self.model_dump(by_alias=True, exclude_none=True)
+        return Envelope(
+            id=event_id, source=OUR_SOURCE, detail_type=self.detail_type, time=time, detail=detail
+        )
+
+
+class MailFact(Fact):
+    """What is known of a mail once its request has been decided on."""
+
+    email_id: str
+    original_email_id: str
+    retry_attempt: int = 0
+    to_email: str | None = None
+    original_source: str
+    template_name: str | None = None
+    subject: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    event_id: str
+    place: Place | None = None
+    unknown_fields: list[str] = Field(default_factory=list)
+
+
+class MailSent(MailFact):
+    detail_type: ClassVar[str] = "Mail Sent"
+
+    to_email: str
+    ses_message_id: str
+
+
+class MailFailed(MailFact):
+    detail_type: ClassVar[str] = "Mail Failed"
+
+    error_code: str
+    error_message: str
+
+
+class MailDuplicate(Fact):
+    """A second request with an `emailId` that was spent: nothing was sent for it."""
+
+    detail_type: ClassVar[str] = "Mail Duplicate"
+
+    email_id: str
+    original_source: str
+    event_id: str
+    first_event_id: str
+
+
+class SendDue(Fact):
+    """A deferred request comes back: a pointer to it, never its content."""
+
+    detail_type: ClassVar[str] = "Send Due"
+
+    email_id: str
+    original_email_id: str
+    retry_attempt: int
+    place: Place
+    reason: str
+
+
+class AddressSuppressed(Fact):
+    detail_type: ClassVar[str] = "Address Suppressed"
+
+    email: str
+    reason: str
+
+
+class AddressReleased(Fact):
+    detail_type: ClassVar[str] = "Address Released"
+
+    email: str
+    reason: str
+
+
+class RecordParked(Fact):
+    detail_type: ClassVar[str] = "Record Parked"
+
+    consumer: str
+    place: Place
+    error: str
+    attempts: int
+
+
+FACTS: dict[str, type[Fact]] = {
+    fact.detail_type: fact
+    for fact in (
+        MailSent,
+        MailFailed,
+        MailDuplicate,
+        SendDue,
+        AddressSuppressed,
+        AddressReleased,
+        RecordParked,
+    )
+}

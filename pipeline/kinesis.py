@@ -1,0 +1,111 @@
+"""The log on Kinesis Data Streams.
+
+Delivery guarantee: at-least-once; a PutRecords whose answer was lost is repeated. Readers poll
+(GetRecords, shared throughput: 5 calls a second and shard).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from pipeline.appending import Entry, append_all
+from pipeline.aws import error_code, service_errors
+from pipeline.envelope import Envelope
+from pipeline.log import Batch, Place, Record, Shard
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+__all__ = ["KinesisLog"]
+
+_GONE = {"ResourceNotFoundException", "InvalidArgumentException", "ExpiredIteratorException"}
+
+
+class KinesisLog:
+    def __init__(self, client: "KinesisClient", stream: str) -> None:
+        self._client, self._stream = client, stream
+
+    def append(self, envelopes: Sequence[Envelope]) -> None:
+        if envelopes:
+            append_all(self._put, envelopes)
+
+    def _put(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        asked = [{"Data": entry.data, "PartitionKey": entry.partition_key} for entry in entries]
+        with service_errors("Kinesis"):
+            answer = self._client.put_records(StreamName=self._stream, Records=asked)  # type: ignore[arg-type]
+        return [e for e, told in zip(entries, answer["Records"], strict=True) if told.get("ErrorCode")]
+
+    def shards(self) -> Sequence[Shard]:
+        with service_errors("Kinesis"):
+            pages = self._client.get_paginator("list_shards").paginate(StreamName=self._stream)
+            return [_shard(each) for page in pages for each in page["Shards"]]
+
+    def reader(self, shard: str, after: int | None) -> "_KinesisReader":
+        return _KinesisReader(self._client, self._stream, shard, after)
+
+    def fetch(self, place: Place) -> Record | None:
+        wanted = int(place.sequence)
+        try:
+            iterator = self._client.get_shard_iterator(
+                StreamName=self._stream,
+                ShardId=place.shard,
+                ShardIteratorType="AT_SEQUENCE_NUMBER",
+                StartingSequenceNumber=str(wanted),
+            )["ShardIterator"]
+            answer = self._client.get_records(ShardIterator=iterator, Limit=1)
+        except ClientError as error:
+            if error_code(error) in _GONE:
+                return None
+            with service_errors("Kinesis"):
+                raise
+        found = [_record(place.shard, raw) for raw in answer["Records"]]
+        return next((record for record in found if record.sequence == wanted), None)
+
+
+class _KinesisReader:
+    """Holds the shard iterator, and asks for a new one behind the last record when it has expired."""
+
+    def __init__(self, client: "KinesisClient", stream: str, shard: str, after: int | None) -> None:
+        self._client, self._stream, self._shard, self._after = client, stream, shard, after
+        self._iterator: str | None = None
+
+    def read(self, limit: int = 1000) -> Batch:
+        with service_errors("Kinesis"):
+            answer = self._answer(limit)
+        records = [_record(self._shard, raw) for raw in answer["Records"]]
+        if records:
+            self._after = records[-1].sequence
+        self._iterator = answer.get("NextShardIterator")
+        return Batch(records, answer.get("MillisBehindLatest", 0), closed=self._iterator is None)
+
+    def _answer(self, limit: int) -> Any:
+        try:
+            iterator = self._iterator or self._new_iterator()
+            return self._client.get_records(ShardIterator=iterator, Limit=limit)
+        except ClientError as error:
+            if error_code(error) != "ExpiredIteratorException":
+                raise
+            return self._client.get_records(ShardIterator=self._new_iterator(), Limit=limit)
+
+    def _new_iterator(self) -> str:
+        if self._after is None:
+            start: Any = {"ShardIteratorType": "TRIM_HORIZON"}
+        else:
+            start = {
+                "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
+                "StartingSequenceNumber": str(self._after),
+            }
+        answer = self._client.get_shard_iterator(StreamName=self._stream, ShardId=self._shard, **start)
+        return answer["ShardIterator"]
+
+
+def _shard(raw: Any) -> Shard:
+    parents = (raw.get("ParentShardId"), raw.get("AdjacentParentShardId"))
+    return Shard(raw["ShardId"], tuple(parent for parent in parents if parent))
+
+
+def _record(shard: str, raw: Any) -> Record:
+    arrival = raw["ApproximateArrivalTimestamp"].astimezone(UTC)
+    return Record(raw["Data"], raw["PartitionKey"], shard, int(raw["SequenceNumber"]), arrival)

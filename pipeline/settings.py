@@ -1,0 +1,68 @@
+"""One frozen value that says how this engine is set up: the stack's parameters and outputs, typed.
+
+The names on the outside are those of the CloudFormation stack; `from_mapping` takes its parameters and
+outputs as they are read from it.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.alias_generators import to_pascal
+
+from pipeline.errors import UserError
+
+__all__ = ["Settings"]
+
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(lambda v: tuple(v.split(",")) if isinstance(v, str) else v)
+]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_pascal,
+        populate_by_name=True,
+        extra="ignore",
+        str_strip_whitespace=True,
+    )
+
+    stack_name: str
+    default_sender_email: str
+    default_sender_name: str = ""
+    email_sender_concurrency: int = 14
+    sends_in_flight: int = 16
+    data_retention_days: int = 90
+    soft_bounce_retry_delay_seconds: int = 900
+    open_claim_grace_seconds: int = 600
+    open_claim_policy: Literal["send", "fail"] = "send"
+    archive_flush_seconds: int = 900
+    notify_statuses: Names = ("delivered", "opened", "soft_bounced", "bounced", "complained", "failed")
+
+    event_bus_name: str
+    stream_name: str
+    tracking_table_name: str
+    suppression_table_name: str
+    send_ledger_table_name: str
+    template_bucket_name: str
+    archive_bucket_name: str
+    configuration_set_name: str
+    delay_queue_url: str
+    parked_queue_url: str
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "Settings":
+        """Raises UserError naming every value that is missing or wrong."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            faults = "; ".join(f"{fault['loc'][0]}: {fault['msg'].lower()}" for fault in error.errors())
+            raise UserError(
+                f"the stack's settings can't be used: {faults}; deploy the stack again"
+            ) from error
+
+    @property
+    def retention(self) -> timedelta:
+        return timedelta(days=self.data_retention_days)
