@@ -1,0 +1,84 @@
+"""Stores of projections as a port, and the loop that joins what a batch says into what is stored.
+
+A store compares and swaps on a version, so concurrent writers lose nothing: whoever finds the version
+changed reads again and joins again.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
+
+__all__ = ["MemoryStore", "Store", "Stored", "merge"]
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[State]):
+    """A state and the version under which it was read; version 0: not stored yet."""
+
+    state: State
+    version: int = 0
+
+
+class Store(Protocol[State]):
+    def load(self, keys: Collection[str]) -> Mapping[str, Stored[State]]:
+        """The states that are stored; keys without one are left out."""
+        ...
+
+    def save(self, changes: Mapping[str, Stored[State]]) -> Collection[str]:
+        """Write each state if its version is still the stored one; returns the keys where it wasn't."""
+        ...
+
+
+def merge(
+    store: Store[State],
+    said: Mapping[str, State],
+    join: Callable[[State, State], State],
+    before_write: Callable[[Sequence[State]], Sequence[State]] = lambda states: states,
+) -> None:
+    """Join `said` into the store. `before_write` carries out what the new states ask for and marks it.
+
+    Delivery guarantee: `before_write` sees a state at least once before it is stored.
+    """
+    waiting = dict(said)
+    while waiting:
+        stored = store.load(waiting)
+        changes = _changes(stored, waiting, join)
+        ready = dict(zip(changes, before_write([each.state for each in changes.values()]), strict=True))
+        writes = {
+            key: replace(changes[key], state=state)
+            for key, state in ready.items()
+            if key not in stored or stored[key].state != state
+        }
+        refused = store.save(writes) if writes else ()
+        waiting = {key: waiting[key] for key in refused}
+
+
+def _changes(
+    stored: Mapping[str, Stored[State]], said: Mapping[str, State], join: Callable[[State, State], State]
+) -> dict[str, Stored[State]]:
+    changes = {}
+    for key, state in said.items():
+        known = stored.get(key)
+        changes[key] = replace(known, state=join(known.state, state)) if known else Stored(state)
+    return changes
+
+
+class MemoryStore(Generic[State]):
+    """The store in memory; `rows` is what a table would hold."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Stored[State]] = {}
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Stored[State]]:
+        return {key: self.rows[key] for key in keys if key in self.rows}
+
+    def save(self, changes: Mapping[str, Stored[State]]) -> Collection[str]:
+        refused = []
+        for key, change in changes.items():
+            if change.version != (self.rows[key].version if key in self.rows else 0):
+                refused.append(key)
+            else:
+                self.rows[key] = Stored(change.state, change.version + 1)
+        return refused
