@@ -1,0 +1,1 @@
+"""What acts on the log: sender, projector, archiver, and the hosts that run them."""

@@ -31,15 +31,12 @@ def validated(address: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def canonical(address: str) -> str:
-    """The canonical form of an address that somebody else (SES) vouches for; never raises."""
-    local, at, host = address.strip().strip("<>").rpartition("@")
-    if not at:
-        return address.strip()
+    """The canonical form of an address that somebody else vouches for; what can't be judged stays as it is."""
     try:
-        labels = host.encode("idna").decode("ascii") if not host.isascii() else host
-    except UnicodeError:
-        labels = host
-    return f"{local}@{labels.lower()}"
+        return validated(address)
+    except InvalidAddress:
+        local, at, host = address.strip().rpartition("@")
+        return f"{local}{at}{host.lower()}"
 
 
 def suppression_key(address: str) -> str:

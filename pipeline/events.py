@@ -56,7 +56,7 @@ class MailFact(Fact):
     original_email_id: str
     retry_attempt: int = 0
     to_email: str | None = None
-    original_source: str
+    original_source: str | None = None
     template_name: str | None = None
     subject: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
@@ -85,7 +85,7 @@ class MailDuplicate(Fact):
     detail_type: ClassVar[str] = "Mail Duplicate"
 
     email_id: str
-    original_source: str
+    original_source: str | None = None
     event_id: str
     first_event_id: str
 

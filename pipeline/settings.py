@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from pipeline.errors import UserError
@@ -50,7 +50,7 @@ class Settings(BaseModel):
     archive_bucket_name: str
     configuration_set_name: str
     delay_queue_url: str
-    parked_queue_url: str
+    parked_queue_url: str = Field(alias="ParkedDLQUrl")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "Settings":

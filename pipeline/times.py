@@ -1,8 +1,15 @@
 """Times as the engine stores them: UTC, milliseconds, fixed width, so that text order is time order."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-__all__ = ["parse", "text"]
+__all__ = ["Clock", "parse", "text", "utc_now"]
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def text(moment: datetime) -> str:

@@ -1,0 +1,142 @@
+"""The ledger of sends and the checkpoints on DynamoDB.
+
+A claim's row: `token`, `eventId`, `sendBefore`, `attempt`, `state` (open | closed), `outcome` (the fact's
+envelope as JSON, once closed), `ttl`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from consumers.ledger import Claim
+from pipeline.aws import error_code, service_errors
+from pipeline.dynamodb import Statement, execute, insert, marshal, read_items, unmarshal, update
+from pipeline.envelope import Envelope
+from pipeline.log import sequence_text
+from pipeline.times import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["CheckpointTable", "LedgerTable"]
+
+OPEN, CLOSED = "open", "closed"
+
+
+class LedgerTable:
+    """`{stack}-SendLedger`: never emptied; a claim is kept for the retention."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta, now: Clock) -> None:
+        self._client, self._table, self._retention, self._now = client, table, retention, now
+
+    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
+        first = {claim.email_id: claim for claim in reversed(wanted)}  # one statement an id, the first's
+        outcomes = execute(self._client, [insert(self._table, self._item(claim)) for claim in first.values()])
+        taken = [key for key, failed in zip(first, outcomes, strict=True) if failed]
+        standing = first | {claim.email_id: claim for claim in self._read(taken)}
+        return [standing[claim.email_id] for claim in wanted]
+
+    def replace(self, standing: Claim, mine: Claim) -> bool:
+        return execute(self._client, [self._change(standing, self._item(mine))]) == [None]
+
+    def close(self, claims: Sequence[Claim]) -> None:
+        last = {claim.email_id: claim for claim in claims}
+        execute(self._client, [self._change(claim, self._item(claim)) for claim in last.values()])
+
+    def release(self, claim: Claim) -> None:
+        with service_errors("DynamoDB"):
+            try:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key={"emailId": {"S": claim.email_id}},
+                    ConditionExpression="#token = :token AND #state = :open",
+                    ExpressionAttributeNames={"#token": "token", "#state": "state"},
+                    ExpressionAttributeValues={":token": {"S": claim.token}, ":open": {"S": OPEN}},
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+
+    def _read(self, email_ids: Sequence[str]) -> list[Claim]:
+        return [_claim(raw) for raw in read_items(self._client, self._table, "emailId", email_ids)]
+
+    def _change(self, standing: Claim, item: Mapping[str, Any]) -> Statement:
+        """Only while the open claim still stands as it was read."""
+        change = {name: value for name, value in item.items() if name != "emailId"}
+        condition = {"token": {"S": standing.token}, "state": {"S": OPEN}}
+        return update(self._table, {"emailId": item["emailId"]}, change, (), condition)
+
+    def _item(self, claim: Claim) -> dict[str, Any]:
+        item = {
+            "emailId": claim.email_id,
+            "eventId": claim.event_id,
+            "token": claim.token,
+            "sendBefore": str(claim.send_before),
+            "attempt": claim.attempt,
+            "state": CLOSED if claim.outcome else OPEN,
+            "ttl": int((self._now() + self._retention).timestamp()),
+        }
+        if claim.outcome:
+            item["outcome"] = claim.outcome.to_bytes().decode()
+        return {name: marshal(value) for name, value in item.items()}
+
+
+def _claim(raw: Mapping[str, Any]) -> Claim:
+    row = {name: unmarshal(value) for name, value in raw.items()}
+    return Claim(
+        email_id=row["emailId"],
+        event_id=row["eventId"],
+        token=row["token"],
+        send_before=float(row["sendBefore"]),
+        attempt=row["attempt"],
+        outcome=Envelope.model_validate_json(row["outcome"]) if "outcome" in row else None,
+    )
+
+
+class CheckpointTable:
+    """Checkpoints of the one-machine host, in a table of its own that it makes when it is missing."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client, self._table = client, table
+
+    def create(self) -> None:
+        with service_errors("DynamoDB"):
+            try:
+                self._client.create_table(
+                    TableName=self._table,
+                    BillingMode="PAY_PER_REQUEST",
+                    KeySchema=[
+                        {"AttributeName": "consumer", "KeyType": "HASH"},
+                        {"AttributeName": "shard", "KeyType": "RANGE"},
+                    ],
+                    AttributeDefinitions=[
+                        {"AttributeName": "consumer", "AttributeType": "S"},
+                        {"AttributeName": "shard", "AttributeType": "S"},
+                    ],
+                )
+            except ClientError as error:
+                if error_code(error) != "ResourceInUseException":
+                    raise
+            self._client.get_waiter("table_exists").wait(TableName=self._table)
+
+    def read(self, consumer: str, shard: str) -> tuple[int | None, bool]:
+        """The checkpointed sequence number, and whether the shard was read to its end."""
+        with service_errors("DynamoDB"):
+            found = self._client.get_item(
+                TableName=self._table, Key=_checkpoint_key(consumer, shard), ConsistentRead=True
+            )
+        row = {name: unmarshal(value) for name, value in found.get("Item", {}).items()}
+        return (int(row["sequence"]) if "sequence" in row else None), bool(row.get("ended"))
+
+    def write(self, consumer: str, shard: str, sequence: int | None, at: datetime, *, ended: bool) -> None:
+        item = _checkpoint_key(consumer, shard) | {"ended": marshal(ended), "at": marshal(at.isoformat())}
+        if sequence is not None:
+            item["sequence"] = marshal(sequence_text(sequence))
+        with service_errors("DynamoDB"):
+            self._client.put_item(TableName=self._table, Item=item)
+
+
+def _checkpoint_key(consumer: str, shard: str) -> dict[str, Any]:
+    return {"consumer": {"S": consumer}, "shard": {"S": shard}}

@@ -1,0 +1,49 @@
+"""Waiting for a service that is down: without limit, with jitter, until the process is asked to stop."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
+
+from pipeline.errors import Unavailable
+
+__all__ = ["Patience", "Stopped"]
+
+LONGEST_WAIT = 20.0
+
+_log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):
+    """The process is stopping; what was not finished comes again after the next start."""
+
+
+class Patience:
+    def __init__(self, name: str, stopping: threading.Event) -> None:
+        self._name, self.stopping = name, stopping
+
+    def call(self, action: Callable[[], Result]) -> Result:
+        """The action's result, however long its services are Unavailable.
+
+        Raises:
+            Stopped: while waiting.
+        """
+        patient = Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_exponential_jitter(initial=0.1, max=LONGEST_WAIT),
+            sleep=self.pause,
+            before_sleep=self._alert,
+            reraise=True,
+        )
+        return patient(action)
+
+    def pause(self, seconds: float) -> None:
+        if self.stopping.wait(seconds):
+            raise Stopped
+
+    def _alert(self, state: RetryCallState) -> None:
+        if state.outcome:
+            _log.warning("%s waits for a service: %s", self._name, state.outcome.exception())

@@ -1,0 +1,170 @@
+"""Sending many mails at once: claims in batches, gates and SES in threads, outcomes settled in groups.
+
+    submit ─► claim ─► gates, SES ─► settle: close the claim, append the fact ─► finish
+
+Delivery guarantee: a task is finished only once its fact is in the log or it has been deferred. SES is
+called only by the owner of the mail's claim, and only before the claim's `send_before`.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from consumers.clerk import Clerk, Defer, Send, State, Verdict
+from consumers.delivery import Delivery, Suppressions, Task, internal_failure
+from consumers.ledger import Claim
+from consumers.mail import Ambiguous, Mail, Mailer
+from consumers.pace import Pace
+from consumers.parking import Parking
+from consumers.patience import Patience, Stopped
+from consumers.settling import Outcome, Settler
+from pipeline.events import MailFact
+
+__all__ = ["Desk", "Sending"]
+
+CLAIMS_A_CALL = 25
+ATTEMPTS = 3
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a sender works with."""
+
+    clerk: Clerk
+    suppressions: Suppressions
+    delivery: Delivery
+    mailer: Mailer
+    pace: Pace
+    settler: Settler
+    parking: Parking
+    patience: Patience
+
+
+class Sending:
+    """One for all shards of a process."""
+
+    def __init__(self, desk: Desk, in_flight: int) -> None:
+        self._desk = desk
+        self._tasks: queue.Queue[Task] = queue.Queue(maxsize=4 * in_flight)
+        self._slots = threading.Semaphore(in_flight)
+        self._pool = ThreadPoolExecutor(in_flight, "send")
+        self._dispatcher = threading.Thread(target=self._dispatch, name="dispatch", daemon=True)
+        self._dispatcher.start()
+
+    def submit(self, task: Task) -> None:
+        """Hand a task over, waiting while the queue is full. Raises Stopped."""
+        while True:
+            try:
+                return self._tasks.put(task, timeout=0.1)
+            except queue.Full:
+                self._desk.patience.pause(0)
+
+    def stop(self, timeout: float) -> None:
+        """Start nothing new; finish and settle what is in flight."""
+        self._desk.patience.stopping.set()
+        self._dispatcher.join(timeout)
+        self._pool.shutdown(wait=True)
+        self._desk.settler.stop(timeout)
+
+    def _dispatch(self) -> None:
+        try:
+            while True:
+                self._desk.patience.pause(0)
+                tasks = self._next()
+                if tasks:
+                    self._begin(tasks)
+        except Stopped:
+            return
+
+    def _next(self) -> list[Task]:
+        """As many tasks as there are free slots: a claim is put when it can be used at once."""
+        tasks: list[Task] = []
+        while len(tasks) < CLAIMS_A_CALL and self._slots.acquire(timeout=0 if tasks else 0.1):
+            try:
+                tasks.append(self._tasks.get(timeout=0.001 if tasks else 0.1))
+            except queue.Empty:
+                self._slots.release()
+                break
+        return tasks
+
+    def _begin(self, tasks: Sequence[Task]) -> None:
+        desk = self._desk
+        mine = [desk.clerk.new_claim(task) for task in tasks]
+        verdicts = desk.patience.call(lambda: desk.clerk.verdicts(tasks, mine))
+        keys = [task.recipient_key for task in tasks if task.recipient_key]
+        rows = desk.patience.call(lambda: desk.suppressions.suppressed(keys))
+        for task, verdict in zip(tasks, verdicts, strict=True):
+            self._pool.submit(self._carry_out, task, verdict, rows.get(task.recipient_key or ""))
+
+    def _carry_out(self, task: Task, verdict: Verdict, suppression: Mapping[str, Any] | None) -> None:
+        try:
+            self._tried(task, verdict, suppression)
+        except Stopped:
+            return  # the task stays unfinished, so its record comes again
+        except Exception:
+            _log.exception("sending %s stopped unexpectedly; its record stays unfinished", task.place)
+        finally:
+            self._slots.release()
+
+    def _tried(self, task: Task, verdict: Verdict, suppression: Mapping[str, Any] | None) -> None:
+        """A fault of our own is tried again, then the mail fails and its record is parked."""
+        for _ in range(ATTEMPTS):
+            try:
+                return self._one_try(task, verdict, suppression)
+            except Stopped:
+                raise
+            except Exception as error:
+                _log.exception("sending %s failed", task.place)
+                fault = error
+        desk = self._desk
+        desk.patience.call(lambda: desk.parking.park(task.record, fault, ATTEMPTS))
+        if isinstance(verdict, Send):
+            self._settle(task, verdict.claim, internal_failure(task))
+        else:
+            task.finish()
+        return None
+
+    def _one_try(self, task: Task, verdict: Verdict, suppression: Mapping[str, Any] | None) -> None:
+        match verdict:
+            case Send(claim):
+                self._send(task, claim, suppression)
+            case State(fact, claim):
+                self._desk.settler.put(Outcome(fact, claim, task.finish))
+            case Defer(seconds):
+                self._defer(task, seconds)
+
+    def _send(self, task: Task, claim: Claim, suppression: Mapping[str, Any] | None) -> None:
+        desk, held = self._desk, [claim]
+        try:
+            fact = desk.delivery.outcome(
+                task, suppression, lambda mail: desk.patience.call(lambda: self._call_ses(held, mail))
+            )
+        except Ambiguous:
+            self._defer(task, None)  # the claim stays open: feedback may close it, or the grace runs out
+            return
+        except Stopped:
+            desk.clerk.release(held[0])
+            raise
+        self._settle(task, held[0], fact)
+
+    def _settle(self, task: Task, claim: Claim, fact: MailFact) -> None:
+        closed = self._desk.clerk.closed(claim, fact)
+        assert closed.outcome is not None
+        self._desk.settler.put(Outcome(closed.outcome, closed, task.finish))
+
+    def _call_ses(self, held: list[Claim], mail: Mail) -> str:
+        """One call, at its turn and under a claim that still has time. `held` keeps the claim it used."""
+        desk = self._desk
+        desk.patience.pause(desk.pace.take())
+        held[0] = desk.clerk.renewed(held[0])
+        return desk.mailer.send(mail)
+
+    def _defer(self, task: Task, seconds: float | None) -> None:
+        self._desk.patience.call(lambda: self._desk.clerk.defer(task, seconds))
+        task.finish()

@@ -1,0 +1,87 @@
+"""SES as the mailer. Errors by a table: what certainly was not taken, what never will be, what nobody knows.
+
+SendEmail: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+The client must have its own retries off: a retry after a lost answer sends the mail twice.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
+
+from consumers.mail import Ambiguous, Mail, Refusal, Throttled
+from pipeline.aws import error_code, service_errors
+from pipeline.errors import EngineError, Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
+
+__all__ = ["SesMailer", "send_rate"]
+
+# Code → what it means for the mail; SES's own errors that are not here are ambiguous.
+_MEANING: dict[str, type[EngineError]] = {
+    "TooManyRequestsException": Throttled,
+    "ThrottlingException": Throttled,
+    "Throttling": Throttled,
+    "LimitExceededException": Throttled,
+    "SendingPausedException": Throttled,
+    "AccountSuspendedException": Misconfigured,
+    "MailFromDomainNotVerifiedException": Misconfigured,
+    "NotFoundException": Misconfigured,
+    "AccessDeniedException": Misconfigured,
+    "AccessDenied": Misconfigured,
+    "MessageRejected": Refusal,
+    "BadRequestException": Refusal,
+}
+_NEVER_REACHED = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError)
+
+
+class SesMailer:
+    def __init__(self, client: "SESV2Client", configuration_set: str) -> None:
+        self._client, self._configuration_set = client, configuration_set
+
+    def send(self, mail: Mail) -> str:
+        try:
+            answer = self._client.send_email(
+                FromEmailAddress=mail.sender,
+                Destination={"ToAddresses": [mail.to]},
+                Content={"Simple": _content(mail)},
+                ConfigurationSetName=self._configuration_set,
+                EmailTags=[{"Name": name, "Value": value} for name, value in mail.tags.items()],
+                **({"ReplyToAddresses": [mail.reply_to]} if mail.reply_to else {}),
+            )
+        except _NEVER_REACHED as error:
+            raise Unavailable(f"SES: {error}") from error
+        except ClientError as error:
+            raise _translated(error) from error
+        except BotoCoreError as error:
+            raise Ambiguous(f"SES: {error}") from error
+        return answer["MessageId"]
+
+
+def _content(mail: Mail) -> Any:
+    body = {"Html": _utf8(mail.html)} | ({"Text": _utf8(mail.text)} if mail.text is not None else {})
+    return {"Subject": _utf8(mail.subject), "Body": body}
+
+
+def _utf8(text: str) -> dict[str, str]:
+    return {"Data": text, "Charset": "UTF-8"}
+
+
+def _translated(error: ClientError) -> EngineError:
+    code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
+    meaning = _MEANING.get(code, Ambiguous)
+    if meaning is Refusal:
+        return Refusal("SES_REFUSED", f"SES refused the mail ({code}): {message}")
+    return meaning(f"SES: {code}: {message}")
+
+
+def send_rate(client: "SESV2Client") -> float:
+    """The account's `MaxSendRate`, mails a second."""
+    with service_errors("SES"):
+        return client.get_account()["SendQuota"]["MaxSendRate"]
