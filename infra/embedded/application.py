@@ -1,0 +1,35 @@
+"""The WSGI application behind the port: routes of our own first, then moto's backends."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from moto.core.request import Request
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+from infra.embedded.dispatch import answer
+from infra.embedded.wsgi import Environ, StartResponse, WsgiApp
+
+__all__ = ["application"]
+
+
+class ServerRequest(Request):
+    from_wsgi_server = True
+
+
+def application(routes: Mapping[str, WsgiApp]) -> WsgiApp:
+    """`routes` maps a path to what answers it; it is consulted at each request, so it may grow."""
+    services: Any = DomainDispatcherApplication(lambda service: service)  # type: ignore[arg-type,return-value]
+    services.get_backend_for_host = cache(services.get_backend_for_host)
+
+    def respond(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        route = routes.get(environ["PATH_INFO"])
+        if route is not None:
+            return route(environ, start_response)
+        reply = answer(services.get_application(environ), ServerRequest(environ))
+        headers = {**reply.headers, "Content-Length": str(len(reply.body))}
+        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", list(headers.items()))
+        return [reply.body]
+
+    return respond
