@@ -13,7 +13,7 @@ from pipeline.events import RecordParked
 from pipeline.log import Log, Record
 from pipeline.times import Clock
 
-__all__ = ["Letter", "Letters", "Parking", "letter_text"]
+__all__ = ["Letter", "Letters", "Parking", "Parks", "letter_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ def letter_text(letter: Letter) -> str:
             "data": base64.b64encode(letter.record.data).decode(),
         }
     )
+
+
+class Parks(Protocol):
+    """What the runner asks of parking."""
+
+    def park(self, record: Record, error: BaseException, attempts: int) -> None: ...
 
 
 class Parking:

@@ -7,9 +7,9 @@ that is down is waited for without limit: nothing is parked, nothing is skipped.
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
 
 from consumers.handler import Handler
+from consumers.parking import Parks
 from consumers.patience import Patience, Stopped
 from pipeline.log import Record
 
@@ -18,10 +18,6 @@ __all__ = ["ATTEMPTS", "Runner"]
 ATTEMPTS = 3
 
 _log = logging.getLogger(__name__)
-
-
-class Parks(Protocol):
-    def park(self, record: Record, error: BaseException, attempts: int) -> None: ...
 
 
 class Runner:

@@ -19,7 +19,7 @@ from consumers.delivery import Delivery, Suppressions, Task, internal_failure
 from consumers.ledger import Claim
 from consumers.mail import Ambiguous, Mail, Mailer
 from consumers.pace import Pace
-from consumers.parking import Parking
+from consumers.parking import Parks
 from consumers.patience import Patience, Stopped
 from consumers.settling import Outcome, Settler
 from pipeline.events import MailFact
@@ -42,7 +42,7 @@ class Desk:
     mailer: Mailer
     pace: Pace
     settler: Settler
-    parking: Parking
+    parking: Parks
     patience: Patience
 
 
@@ -107,7 +107,7 @@ class Sending:
             self._tried(task, verdict, suppression)
         except Stopped:
             return  # the task stays unfinished, so its record comes again
-        except Exception:
+        except Exception:  # noqa: BLE001  a thread's last line of defence
             _log.exception("sending %s stopped unexpectedly; its record stays unfinished", task.place)
         finally:
             self._slots.release()
@@ -119,7 +119,7 @@ class Sending:
                 return self._one_try(task, verdict, suppression)
             except Stopped:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  it is parked with the record
                 _log.exception("sending %s failed", task.place)
                 fault = error
         desk = self._desk

@@ -53,7 +53,7 @@ class SesMailer:
                 Content={"Simple": _content(mail)},
                 ConfigurationSetName=self._configuration_set,
                 EmailTags=[{"Name": name, "Value": value} for name, value in mail.tags.items()],
-                **({"ReplyToAddresses": [mail.reply_to]} if mail.reply_to else {}),
+                ReplyToAddresses=[mail.reply_to] if mail.reply_to else [],
             )
         except _NEVER_REACHED as error:
             raise Unavailable(f"SES: {error}") from error

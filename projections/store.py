@@ -1,12 +1,12 @@
 """Stores of projections as a port, and the loop that joins what a batch says into what is stored.
 
-A store compares and swaps on a version, so concurrent writers lose nothing: whoever finds the version
-changed reads again and joins again.
+A store compares and swaps, so concurrent writers lose nothing: whoever finds the stored state changed
+reads again and joins again.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 __all__ = ["MemoryStore", "Store", "Stored", "merge"]
 
@@ -15,10 +15,10 @@ State = TypeVar("State")
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[State]):
-    """A state and the version under which it was read; version 0: not stored yet."""
+    """A state, and the store's own token for what it was read from; None: it isn't stored yet."""
 
     state: State
-    version: int = 0
+    token: Any = None
 
 
 class Store(Protocol[State]):
@@ -27,7 +27,7 @@ class Store(Protocol[State]):
         ...
 
     def save(self, changes: Mapping[str, Stored[State]]) -> Collection[str]:
-        """Write each state if its version is still the stored one; returns the keys where it wasn't."""
+        """Write each state if what it was read from still stands; returns the keys where it doesn't."""
         ...
 
 
@@ -77,8 +77,8 @@ class MemoryStore(Generic[State]):
     def save(self, changes: Mapping[str, Stored[State]]) -> Collection[str]:
         refused = []
         for key, change in changes.items():
-            if change.version != (self.rows[key].version if key in self.rows else 0):
+            if change.token != (self.rows[key].token if key in self.rows else None):
                 refused.append(key)
             else:
-                self.rows[key] = Stored(change.state, change.version + 1)
+                self.rows[key] = Stored(change.state, (change.token or 0) + 1)
         return refused

@@ -1,0 +1,161 @@
+"""The host for one machine: every consumer reads every shard in a thread of its own, at its own pace.
+
+Checkpoints lie in DynamoDB. A shard that a split or merge has ended is finished before its children begin.
+It polls more often than the five reads a second that Kinesis grants a shard: it is for the embedded AWS.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from consumers.handler import Handler
+from consumers.parking import Parks
+from consumers.patience import Patience, Stopped
+from consumers.runner import Runner
+from pipeline.errors import Unavailable
+from pipeline.log import Log, Shard
+from pipeline.times import Clock
+
+__all__ = ["Checkpoints", "Consumer", "OneMachineHost"]
+
+SHARD_LOOKUP_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Checkpoints(Protocol):
+    def read(self, consumer: str, shard: str) -> tuple[int | None, bool]:
+        """The checkpointed sequence number, and whether the shard was read to its end."""
+        ...
+
+    def write(
+        self, consumer: str, shard: str, sequence: int | None, at: datetime, *, ended: bool
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A consumer's name, what makes its handler for a shard (from a checkpoint), and where it parks."""
+
+    name: str
+    handler: Callable[[str, int | None], Handler]
+    parking: Parks
+
+
+@dataclass(frozen=True, slots=True)
+class OneMachine:
+    """What the host works with. Seconds: pause on a quiet shard, and grace for draining."""
+
+    log: Log
+    checkpoints: Checkpoints
+    now: Clock
+    idle: float = 0.1
+    grace: float = 3.0
+
+
+class OneMachineHost:
+    def __init__(self, machine: OneMachine, consumers: Sequence[Consumer]) -> None:
+        self._machine, self._consumers = machine, consumers
+        self._stopping = threading.Event()
+        self._readers: dict[tuple[str, str], ShardReader] = {}
+        self._supervisor = threading.Thread(target=self._supervise, name="host", daemon=True)
+
+    def start(self) -> None:
+        self._supervisor.start()
+
+    def stop(self) -> None:
+        """Drain every handler within the grace, checkpoint, and return."""
+        self._stopping.set()
+        self._supervisor.join()
+        for reader in self._readers.values():
+            reader.join(self._machine.grace + 1)
+
+    def _supervise(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._begin_new_shards(self._machine.log.shards())
+            except Unavailable as error:
+                _log.warning("the host waits for the stream: %s", error)
+            self._stopping.wait(SHARD_LOOKUP_SECONDS)
+
+    def _begin_new_shards(self, shards: Sequence[Shard]) -> None:
+        known = {shard.id for shard in shards}
+        for consumer in self._consumers:
+            for shard in shards:
+                key = consumer.name, shard.id
+                parents = [
+                    self._readers.get((consumer.name, parent)) for parent in shard.parents if parent in known
+                ]
+                if key not in self._readers and all(parent and parent.ended for parent in parents):
+                    self._readers[key] = ShardReader(self._machine, consumer, shard.id, self._stopping)
+                    self._readers[key].start()
+
+
+class ShardReader(threading.Thread):
+    """One consumer on one shard."""
+
+    def __init__(
+        self, machine: OneMachine, consumer: Consumer, shard: str, stopping: threading.Event
+    ) -> None:
+        super().__init__(name=f"{consumer.name} {shard}", daemon=True)
+        self._machine, self._consumer, self._shard = machine, consumer, shard
+        self._patience = Patience(consumer.name, stopping)
+        self._checkpoint: int | None = None
+        self.ended = False
+
+    def run(self) -> None:
+        try:
+            call = self._patience.call
+            after, self.ended = call(lambda: self._machine.checkpoints.read(self._consumer.name, self._shard))
+            if not self.ended:
+                self._checkpoint = after
+                self._read(self._consumer.handler(self._shard, after), after)
+        except Stopped:
+            return
+        except Exception:
+            _log.exception("%s stopped reading %s", self._consumer.name, self._shard)
+            raise
+
+    def _read(self, handler: Handler, after: int | None) -> None:
+        runner = Runner(self._consumer.name, handler, self._consumer.parking, self._patience)
+        try:
+            self._read_on(runner, after)
+        except Stopped:
+            handler.drain(time.monotonic() + self._machine.grace)
+            self._write(runner.durable())
+
+    def _read_on(self, runner: Runner, after: int | None) -> None:
+        reader = self._machine.log.reader(self._shard, after)
+        closed = False
+        while not closed:
+            batch = self._patience.call(reader.read)
+            runner.process(batch.records)
+            self._write(runner.durable())
+            closed = batch.closed
+            after = batch.records[-1].sequence if batch.records else after
+            if not batch.records:
+                self._patience.pause(self._machine.idle)
+        self._finish(runner, after)
+
+    def _finish(self, runner: Runner, last: int | None) -> None:
+        """The shard has ended: its children begin once everything in it is durable."""
+        while last is not None and (runner.durable() or -1) < last:
+            runner.process([])
+            self._patience.pause(self._machine.idle)
+        self._write(runner.durable(), ended=True)
+        self.ended = True
+
+    def _write(self, durable: int | None, *, ended: bool = False) -> None:
+        if durable == self._checkpoint and not ended:
+            return
+        machine, name = self._machine, self._consumer.name
+        try:
+            machine.checkpoints.write(name, self._shard, durable, machine.now(), ended=ended)
+        except Unavailable as error:
+            _log.warning("%s could not checkpoint %s: %s", name, self._shard, error)
+        else:
+            self._checkpoint = durable

@@ -1,0 +1,140 @@
+"""The projections' tables on DynamoDB: compare-and-swap on a version, calls that carry many rows."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from pipeline.aws import error_code, service_errors
+from pipeline.dynamodb import Statement, execute, insert, marshal, read_items, unmarshal, update
+from projections.rows import mail_of, row_of
+from projections.store import Stored
+from projections.suppression import Cause, History
+from projections.tracking import Mail
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["SuppressionTable", "TrackingTable"]
+
+Raw = dict[str, Any]
+
+
+class TrackingTable:
+    """`{stack}-EmailTracking`. The token of a state is the raw row it was read from."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
+        self._client, self._table, self._retention = client, table, retention
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Stored[Mail]]:
+        rows = read_items(self._client, self._table, "emailId", keys)
+        return {raw["emailId"]["S"]: Stored(mail_of(_row(raw)), raw) for raw in rows}
+
+    def row(self, email_id: str) -> dict[str, Any] | None:
+        return next(map(_row, read_items(self._client, self._table, "emailId", [email_id])), None)
+
+    def save(self, changes: Mapping[str, Stored[Mail]]) -> Collection[str]:
+        outcomes = execute(self._client, [self._statement(change) for change in changes.values()])
+        return [key for key, failed in zip(changes, outcomes, strict=True) if failed]
+
+    def _statement(self, change: Stored[Mail]) -> Statement:
+        new = {name: marshal(value) for name, value in row_of(change.state, self._retention).items()}
+        if change.token is None:
+            return insert(self._table, new | {"version": {"N": "1"}})
+        old: Raw = change.token
+        key = {"emailId": new["emailId"]}
+        changed = {name: value for name, value in new.items() if old.get(name) != value}
+        gone = [name for name in old if name not in new and name != "version"]
+        version = {"N": str(int(old["version"]["N"]) + 1)}
+        return update(self._table, key, changed | {"version": version}, gone, {"version": old["version"]})
+
+
+class SuppressionTable:
+    """`{stack}-Suppression`: under the address itself a row only while it is suppressed.
+
+    Applications look an address up and take any row as a no, so the history of an address lies in a row
+    of its own (`history:…`); both change in one transaction.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client, self._table = client, table
+
+    def suppressed(self, addresses: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The rows of those that are suppressed, by suppression key."""
+        rows = read_items(self._client, self._table, "email", addresses)
+        return {raw["email"]["S"]: _row(raw) for raw in rows}
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Stored[History]]:
+        rows = read_items(self._client, self._table, "email", [_history_key(key) for key in keys])
+        stored = (Stored(_history(raw), raw["version"]["N"]) for raw in rows)
+        return {each.state.address: each for each in stored}
+
+    def save(self, changes: Mapping[str, Stored[History]]) -> Collection[str]:
+        return [key for key, change in changes.items() if not self._saved(change)]
+
+    def _saved(self, change: Stored[History]) -> bool:
+        writes: Any = [{"Put": self._history_put(change)}, self._visible(change.state)]
+        try:
+            self._client.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if _lost_the_race(error):
+                return False
+            with service_errors("DynamoDB"):
+                raise
+        return True
+
+    def _history_put(self, change: Stored[History]) -> Raw:
+        version = int(change.token or 0)
+        item = {
+            "email": _history_key(change.state.address),
+            "history": _history_text(change.state),
+            "version": version + 1,
+        }
+        unchanged: Raw = {"ConditionExpression": "attribute_not_exists(email)"}
+        if version:
+            values = {":version": marshal(version)}
+            unchanged = {"ConditionExpression": "version = :version", "ExpressionAttributeValues": values}
+        return {"TableName": self._table, "Item": marshal(item)["M"], **unchanged}
+
+    def _visible(self, history: History) -> Raw:
+        suppression = history.suppression
+        if suppression is None:
+            return {"Delete": {"TableName": self._table, "Key": {"email": marshal(history.address)}}}
+        item = {
+            "email": history.address,
+            "reason": suppression.reason,
+            "suppressionType": suppression.kind,
+            "addedToSuppressionDate": suppression.since,
+            "emailId": suppression.email_id,
+            "history": _history_text(history),
+        }
+        given = {name: marshal(value) for name, value in item.items() if value is not None}
+        return {"Put": {"TableName": self._table, "Item": given}}
+
+
+def _lost_the_race(error: ClientError) -> bool:
+    """Somebody else wrote the history first, or is writing it now."""
+    reasons: Any = error.response.get("CancellationReasons", ())
+    codes = {error_code(error), *(reason.get("Code") or "None" for reason in reasons)}
+    return codes <= {"TransactionCanceledException", "None", "ConditionalCheckFailed", "TransactionConflict"}
+
+
+def _row(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: unmarshal(value) for name, value in raw.items()}
+
+
+def _history_key(address: str) -> str:
+    return f"history:{address}"
+
+
+def _history_text(history: History) -> str:
+    parts = [history.released, sorted(map(list, history.causes), key=str), sorted(history.soft)]
+    return json.dumps(parts, separators=(",", ":"))
+
+
+def _history(raw: Mapping[str, Any]) -> History:
+    released, causes, soft = json.loads(raw["history"]["S"])
+    address = raw["email"]["S"].removeprefix("history:")
+    return History(address, released, frozenset(Cause(*c) for c in causes), frozenset(map(tuple, soft)))
