@@ -10,7 +10,7 @@ Each behaviour that moto lacks has a file named after it, and is driven by what 
 from contextlib import AbstractContextManager
 from threading import Lock
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from moto.core.base_backend import BackendDict
@@ -24,16 +24,20 @@ from infra.embedded import (
     in_process,
     kinesis_records,
     kinesis_streams,
+    partiql,
     plain_results,
     put_events_size,
     rule_delivery,
+    ses,
 )
 from infra.embedded.application import application
 from infra.embedded.patches import Patches
 from infra.embedded.pipes import Pipes
 from infra.embedded.server import PortInUse, Server, listen
 from infra.embedded.sqs_waiting import Waiting
-from infra.embedded.wsgi import WsgiApp  # noqa: TC001
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 __all__ = ["ACCOUNT", "EmbeddedAws", "PortInUse"]
 
@@ -45,6 +49,7 @@ BEHAVIOURS = (
     rule_delivery,
     kinesis_records,
     kinesis_streams,
+    partiql,
     cloudformation,
     atomic_requests,  # last: its locks go around everything
 )
@@ -57,22 +62,30 @@ class EmbeddedAws(AbstractContextManager["EmbeddedAws"]):
     """Open from construction until `close`; begins empty and keeps nothing.
 
     Raises PortInUse before anything has been started, RuntimeError if another one is open in this process.
-    `routes` maps further paths of the port to WSGI applications; it may be added to at any time.
+    `ses` is its simulated SES; `routes` maps further paths of the port to WSGI applications; it may be added to at any time.
     """
 
-    def __init__(self, port: int = 0, host: str = "127.0.0.1", region: str = "us-east-1") -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        region: str = "us-east-1",
+        ses_config: ses.SesConfig | None = None,
+    ) -> None:
         listener = listen(host, port)
         if not _occupied.acquire(blocking=False):
             listener.close()
             raise RuntimeError("there is an embedded AWS in this process already: close it first")
         self.region = region
         self.endpoint = f"http://{host}:{listener.getsockname()[1]}"
-        self.routes: dict[str, WsgiApp] = {}
+        self.routes: dict[str, WSGIApplication] = {}
         self._closed = False
         self._patches = Patches()
         self._pipes, self._waiting = Pipes(), Waiting()
         _forget_everything()
         self._install()
+        self.ses = ses.install(ses_config)
+        self.routes.update(ses.routes(self.ses))
         self._server = Server(application(self.routes), listener)
 
     def client(self, service: str, config: Config | None = None) -> Any:
@@ -84,6 +97,7 @@ class EmbeddedAws(AbstractContextManager["EmbeddedAws"]):
         if self._closed:
             return
         self._closed = True
+        ses.uninstall()
         self._pipes.stop()
         self._waiting.release(_queues())
         self._server.stop()

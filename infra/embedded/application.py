@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from moto.core.request import Request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 from infra.embedded.dispatch import answer
-from infra.embedded.wsgi import Environ, StartResponse, WsgiApp
 
 __all__ = ["application"]
 
@@ -18,12 +18,12 @@ class ServerRequest(Request):
     from_wsgi_server = True
 
 
-def application(routes: Mapping[str, WsgiApp]) -> WsgiApp:
+def application(routes: Mapping[str, WSGIApplication]) -> WSGIApplication:
     """`routes` maps a path to what answers it; it is consulted at each request, so it may grow."""
     services: Any = DomainDispatcherApplication(lambda service: service)  # type: ignore[arg-type,return-value]
     services.get_backend_for_host = cache(services.get_backend_for_host)
 
-    def respond(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         route = routes.get(environ["PATH_INFO"])
         if route is not None:
             return route(environ, start_response)

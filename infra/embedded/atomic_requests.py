@@ -12,6 +12,7 @@ from threading import RLock
 from typing import Any
 
 from moto.core.responses import BaseResponse
+from moto.events.models import EventsBackend
 from moto.s3.responses import S3Response
 from moto.sns.models import SNSBackend
 from moto.sqs.models import SQSBackend
@@ -49,5 +50,6 @@ def install(patches: Patches) -> None:
     for name in ("bucket_response", "key_response"):  # S3 has a dispatch of its own
         patches.replace(S3Response, name, atomic("s3", getattr(S3Response, name)))
     # Other services reach these without a request of their own.
+    patches.replace(EventsBackend, "put_events", atomic("events", EventsBackend.put_events))
     patches.replace(SNSBackend, "publish", atomic("sns", SNSBackend.publish))
     patches.replace(SQSBackend, "send_message", atomic("sqs", SQSBackend.send_message))

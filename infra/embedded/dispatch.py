@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from botocore.exceptions import HTTPClientError
 from moto import backends
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import BackendDict
 from moto.core.exceptions import HTTPException
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.request import Request
 
 __all__ = ["Reply", "answer", "forget_routes"]
@@ -38,6 +39,8 @@ def answer(service: str, request: Request) -> Reply:
         status, headers, body = handler(request, request.raw_url, request.headers)
     except HTTPException as error:
         status, headers, body = error.code, dict(error.get_headers()), error.get_body()
+    except HTTPClientError:  # a connection that breaks, as far as the client can tell
+        raise
     except Exception as error:
         log.exception("%s %s of %s failed", request.method, request.raw_path, service)
         return Reply(500, {"x-amzn-errortype": "InternalFailure"}, _failure(error))

@@ -1,10 +1,13 @@
 """boto3 clients whose requests go to the backends in this process, without a socket: several times as fast."""
 
 from collections.abc import Callable
+from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
@@ -19,14 +22,13 @@ __all__ = ["client"]
 MOTO_NAMES = {"lambda": "awslambda"}  # elsewhere moto only drops the hyphens
 SIGNED = {"s3", "s3control"}  # moto takes an unsigned request to S3 for an anonymous one
 
+_making = Lock()  # a session makes clients for one thread at a time
+
 
 def client(service: str, region: str, config: Config | None = None, closed: Callable[[], bool] = bool) -> Any:
     """A client of one service. After `closed` is true its calls raise RuntimeError."""
-    made = boto3.Session(
-        aws_access_key_id="embedded",
-        aws_secret_access_key="embedded",  # noqa: S106  nobody checks it
-        region_name=region,
-    ).client(service, config=_config(service, config))
+    with _making:
+        made: Any = _session(region).client(service, config=_config(service, config))  # type: ignore[call-overload]
     backend = MOTO_NAMES.get(service, service.replace("-", ""))
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
@@ -38,8 +40,18 @@ def client(service: str, region: str, config: Config | None = None, closed: Call
     return made
 
 
+@cache
+def _session(region: str) -> boto3.Session:
+    """One, since it keeps the service models, which take longer to load than all the rest."""
+    unprofiled = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    return boto3.Session("embedded", "embedded", region_name=region, botocore_session=unprofiled)
+
+
 def _config(service: str, config: Config | None) -> Config:
-    cheap = Config() if service in SIGNED else Config(signature_version=UNSIGNED)
+    cheap = Config(
+        ignore_configured_endpoint_urls=True,
+        signature_version=None if service in SIGNED else UNSIGNED,
+    )
     return cheap.merge(config) if config is not None else cheap
 
 

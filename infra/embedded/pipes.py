@@ -66,15 +66,15 @@ class Run:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
         self._stopped = Event()
+        self._waits_at: Queue | None = None
         self._source = parse_arn(pipe.source)
         self._thread = Thread(target=self._run, name=f"pipe-{pipe.name}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self._stopped.set()
-        queue = self._queue()
-        if queue is not None:
-            sqs_waiting.wake(queue)
+        if self._waits_at is not None:
+            sqs_waiting.wake(self._waits_at)
 
     def join(self) -> None:
         self._thread.join()
@@ -89,12 +89,13 @@ class Run:
 
     def _deployed(self) -> bool:
         pipes = pipes_backends[self._pipe.account_id][self._pipe.region_name].pipes
-        return not self._stopped.is_set() and pipes.get(self._pipe.name, self._pipe) is self._pipe
+        return not self._stopped.is_set() and pipes.get(self._pipe.name) is self._pipe
 
     def _queue(self) -> Queue | None:
         return sqs_backends[self._source.account][self._source.region].queues.get(self._source.resource_id)
 
     def _rest(self, queue: Queue) -> None:
+        self._waits_at = queue
         # With the lock held no message can arrive between the last look and the wait.
         with lock_of("sqs"):
             if not self._stopped.is_set() and not queue.messages:

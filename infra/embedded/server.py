@@ -7,11 +7,12 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from infra.embedded.wsgi import WsgiApp, in_threads
+from infra.embedded.wsgi import in_threads
 
 __all__ = ["PortInUse", "Server", "listen"]
 
@@ -42,7 +43,7 @@ def listen(host: str, port: int) -> socket.socket:
 class Server:
     """Serves from construction until `stop`; several requests at a time."""
 
-    def __init__(self, app: WsgiApp, listener: socket.socket) -> None:
+    def __init__(self, app: WSGIApplication, listener: socket.socket) -> None:
         self._threads = ThreadPoolExecutor(WAITING, thread_name_prefix="embedded-aws")
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -55,7 +56,7 @@ class Server:
         self._thread.join()
         self._threads.shutdown(cancel_futures=True)
 
-    def _run(self, app: WsgiApp, listener: socket.socket) -> None:
+    def _run(self, app: WSGIApplication, listener: socket.socket) -> None:
         config = _config(listener)
         served: Any = in_threads(app, self._threads)
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:

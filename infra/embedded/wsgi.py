@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from moto.core.request import (
     PRESERVED_HEADER_NAMES_ENVIRON_KEY,
@@ -14,11 +15,8 @@ from moto.core.request import (
     should_preserve_original_header_name,
 )
 
-__all__ = ["Environ", "Sent", "StartResponse", "WsgiApp", "environ", "in_threads"]
+__all__ = ["Sent", "environ", "in_threads"]
 
-Environ = dict[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 Message = Mapping[str, Any]
 AsgiApp = Callable[
     [dict[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
@@ -42,11 +40,11 @@ class Sent(NamedTuple):
     body: bytes
 
 
-def environ(sent: Sent) -> Environ:
+def environ(sent: Sent) -> WSGIEnvironment:
     path, _, query = sent.target.partition("?")
     name, _, port = sent.host.partition(":")
     names: dict[str, str] = {}
-    made: Environ = {
+    made: WSGIEnvironment = {
         "REQUEST_METHOD": sent.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
@@ -75,7 +73,7 @@ def environ(sent: Sent) -> Environ:
     return made
 
 
-def in_threads(app: WsgiApp, threads: Executor) -> AsgiApp:
+def in_threads(app: WSGIApplication, threads: Executor) -> AsgiApp:
     """An ASGI application that answers each request on a thread, as hypercorn's own wrapper does.
 
     That one loses the encoded path and answers nothing where the body is empty (HEAD, 204), and goes back
@@ -103,7 +101,7 @@ async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:
     return b"".join(parts)
 
 
-def _environ_of(scope: dict[str, Any], body: bytes) -> Environ:
+def _environ_of(scope: dict[str, Any], body: bytes) -> WSGIEnvironment:
     target = scope["raw_path"].decode("ascii")
     if scope["query_string"]:
         target += "?" + scope["query_string"].decode("ascii")
@@ -113,7 +111,7 @@ def _environ_of(scope: dict[str, Any], body: bytes) -> Environ:
     return environ(Sent(scope["method"], scope["scheme"], host, target, headers, body))
 
 
-def _respond(app: WsgiApp, request: Environ) -> Response:
+def _respond(app: WSGIApplication, request: WSGIEnvironment) -> Response:
     started: list[tuple[int, list[tuple[bytes, bytes]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:

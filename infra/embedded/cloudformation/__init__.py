@@ -8,6 +8,7 @@ from moto.cloudformation import parsing
 from infra.embedded.cloudformation import (
     bucket_settings,
     event_bus,
+    kms_key,
     pipe,
     policies,
     sns_subscription,
@@ -27,7 +28,7 @@ TYPES = (
 
 
 def install(patches: Patches) -> None:
-    for behaviour in (bucket_settings, event_bus, policies, table_settings):
+    for behaviour in (bucket_settings, event_bus, kms_key, policies, table_settings):
         behaviour.install(patches)
     for collected in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         collected.cache_clear()
