@@ -1,0 +1,1 @@
+"""DuckDB over the archive: what the log says about campaigns and deliverability."""

@@ -74,6 +74,11 @@ class OneMachineHost:
         for reader in self._readers.values():
             reader.join(self._machine.grace + 1)
 
+    def caught_up(self) -> bool:
+        """Whether every reader found nothing new when it read last."""
+        readers = list(self._readers.values())
+        return bool(readers) and all(reader.quiet or reader.ended for reader in readers)
+
     def _supervise(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -106,6 +111,7 @@ class ShardReader(threading.Thread):
         self._patience = Patience(consumer.name, stopping)
         self._checkpoint: int | None = None
         self.ended = False
+        self.quiet = False
 
     def run(self) -> None:
         try:
@@ -137,7 +143,8 @@ class ShardReader(threading.Thread):
             self._write(runner.durable())
             closed = batch.closed
             after = batch.records[-1].sequence if batch.records else after
-            if not batch.records:
+            self.quiet = not batch.records
+            if self.quiet:
                 self._patience.pause(self._machine.idle)
         self._finish(runner, after)
 

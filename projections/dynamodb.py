@@ -21,6 +21,8 @@ __all__ = ["SuppressionTable", "TrackingTable"]
 
 Raw = dict[str, Any]
 
+HISTORY = "history:"
+
 
 class TrackingTable:
     """`{stack}-EmailTracking`. The token of a state is the raw row it was read from."""
@@ -65,6 +67,13 @@ class SuppressionTable:
         """The rows of those that are suppressed, by suppression key."""
         rows = read_items(self._client, self._table, "email", addresses)
         return {raw["email"]["S"]: _row(raw) for raw in rows}
+
+    def all_suppressed(self) -> list[dict[str, Any]]:
+        """Every row of a suppressed address; reads the whole table."""
+        with service_errors("DynamoDB"):
+            pages = self._client.get_paginator("scan").paginate(TableName=self._table)
+            rows = [_row(raw) for page in pages for raw in page["Items"]]
+        return [row for row in rows if not row["email"].startswith(HISTORY)]
 
     def load(self, keys: Collection[str]) -> Mapping[str, Stored[History]]:
         rows = read_items(self._client, self._table, "email", [_history_key(key) for key in keys])
@@ -126,7 +135,7 @@ def _row(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _history_key(address: str) -> str:
-    return f"history:{address}"
+    return HISTORY + address
 
 
 def _history_text(history: History) -> str:
@@ -136,5 +145,5 @@ def _history_text(history: History) -> str:
 
 def _history(raw: Mapping[str, Any]) -> History:
     released, causes, soft = json.loads(raw["history"]["S"])
-    address = raw["email"]["S"].removeprefix("history:")
+    address = raw["email"]["S"].removeprefix(HISTORY)
     return History(address, released, frozenset(Cause(*c) for c in causes), frozenset(map(tuple, soft)))

@@ -1,0 +1,128 @@
+"""The whole engine on one machine: the embedded AWS, the stack deployed into it, and every consumer."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Self
+
+from consumers.bootstrap import Consumers
+from consumers.dynamodb import CheckpointTable
+from consumers.one_machine import OneMachine, OneMachineHost
+from infra.embedded import EmbeddedAws
+from infra.embedded.ses import SesConfig
+from infra.stack import configuration, deploy
+from pipeline.settings import Settings
+from pipeline.times import utc_now
+
+__all__ = ["LocalEngine", "LocalOptions", "push_templates", "starter_templates"]
+
+TEMPLATE_FILES = ("template.html", "template.txt", "metadata.json")
+SENDER = "hello@sesmailengine.example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """Seconds for durations; `send_rate` in mails a second; `templates` None for the starter templates."""
+
+    port: int = 0
+    stack: str = "sesmailengine"
+    shards: int = 2
+    retry_delay: float = 900.0
+    archive_flush: float = 5.0
+    send_rate: float = 14.0
+    seed: int = 0
+    duplicates: float = 0.02
+    verified: tuple[str, ...] | None = None
+    templates: Path | None = None
+
+    def parameters(self) -> dict[str, str]:
+        """What the stack is deployed with."""
+        return {
+            "DefaultSenderEmail": SENDER,
+            "EmailSenderConcurrency": str(max(1, round(self.send_rate))),
+            "ShardCount": str(self.shards),
+            "SoftBounceRetryDelaySeconds": str(round(self.retry_delay)),
+            "ArchiveFlushSeconds": str(max(1, round(self.archive_flush))),
+            "DeletionProtection": "false",
+        }
+
+    def ses(self) -> SesConfig:
+        return SesConfig(
+            seed=self.seed,
+            duplicates=self.duplicates,
+            max_send_rate=self.send_rate,
+            verified=self.verified,
+        )
+
+
+class LocalEngine(AbstractContextManager["LocalEngine"]):
+    """Ready for requests once entered; leaving it drains the consumers. Raises PortInUse."""
+
+    def __init__(self, options: LocalOptions) -> None:
+        self._options = options
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            self._start(opening)
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def settled(self) -> bool:
+        """Whether SES has nothing more to say and every consumer has read all there is."""
+        return self.aws.ses.pending() == 0 and self._host.caught_up()
+
+    def drain(self) -> None:
+        """Stop the consumers, with everything durable that can be; the AWS goes on."""
+        self._host.stop()
+
+    def client(self, service: str, config: Any = None) -> Any:
+        return self.aws.client(service, config)
+
+    def _start(self, opening: ExitStack) -> None:
+        options = self._options
+        self.aws = opening.enter_context(EmbeddedAws(port=options.port, ses_config=options.ses()))
+        cloudformation = self.client("cloudformation")
+        deploy(cloudformation, options.stack, options.parameters())
+        self.settings = Settings.from_mapping(configuration(cloudformation, options.stack))
+        push_templates(self.client("s3"), self.settings.template_bucket_name, options.templates)
+        self._host = self._started_host()
+        opening.callback(self._host.stop)
+
+    def _started_host(self) -> OneMachineHost:
+        consumers = Consumers(self.settings, self.client)
+        self.log = consumers.log
+        checkpoints = CheckpointTable(self.client("dynamodb"), f"{self.settings.stack_name}-LocalCheckpoints")
+        checkpoints.create()
+        host = OneMachineHost(OneMachine(consumers.log, checkpoints, utc_now), consumers.all())
+        host.start()
+        return host
+
+
+def push_templates(s3: Any, bucket: str, folder: Path | None) -> None:
+    """Put every template folder into the bucket."""
+    for name, texts in (starter_templates() if folder is None else _templates(folder)).items():
+        for file, text in texts.items():
+            s3.put_object(Bucket=bucket, Key=f"{name}/{file}", Body=text.encode())
+
+
+def starter_templates() -> Mapping[str, Mapping[str, str]]:
+    return _templates(files("templates"))
+
+
+def _templates(root: Traversable) -> dict[str, dict[str, str]]:
+    folders = [
+        each for each in root.iterdir() if each.is_dir() and each.joinpath(TEMPLATE_FILES[0]).is_file()
+    ]
+    return {folder.name: _texts(folder) for folder in folders}
+
+
+def _texts(folder: Traversable) -> dict[str, str]:
+    present = [name for name in TEMPLATE_FILES if folder.joinpath(name).is_file()]
+    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in present}

@@ -1,0 +1,33 @@
+"""Options that commands share, and how their values are read."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["AsJson", "Stack", "duration", "pairs"]
+
+Stack = Annotated[
+    str, typer.Option(envvar="SESMAILENGINE_STACK", help="The CloudFormation stack of the engine.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def duration(text: str) -> float:
+    """Seconds in `90s`, `15m`, `1.5h`. Raises BadParameter."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text.strip())
+    if not found:
+        raise typer.BadParameter(f"'{text}' is no duration; write for example 30s, 15m or 2h")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def pairs(given: Sequence[str], option: str) -> dict[str, Any]:
+    """`name=value` options as a mapping. Raises BadParameter."""
+    split = [each.partition("=") for each in given]
+    wrong = [name for name, sign, _ in split if not sign or not name]
+    if wrong:
+        raise typer.BadParameter(f"'{wrong[0]}' is not of the form name=value", param_hint=option)
+    return {name: value for name, _, value in split}
