@@ -26,7 +26,7 @@ def _send_email(ses: SimulatedSes, response: BaseResponse) -> str:
     try:
         message_id = ses.send(json.loads(response.body), response.current_account, response.region)
     except ConnectionLost as lost:
-        # Over HTTP there is a caller who can be left without a true answer only by a lie: a 500.
+        # A server has to answer something: over HTTP it is a 500, which tells the caller as little.
         if response.is_werkzeug_request:
             raise SesError("InternalFailure", "The request failed.") from lost
         raise ReadTimeoutError(endpoint_url=response.uri) from lost

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parseaddr
+from functools import cached_property
 
 from infra.embedded.ses.dice import digest
 
@@ -31,12 +32,12 @@ class Mail:
     configuration_set: str | None = None
     raw: bytes | None = None
 
-    @property
+    @cached_property
     def recipients(self) -> tuple[str, ...]:
         """Addresses without display names, over To, Cc and Bcc."""
         return tuple(bare(address) for address in (*self.to, *self.cc, *self.bcc))
 
-    @property
+    @cached_property
     def wire_headers(self) -> tuple[tuple[str, str], ...]:
         """The headers as recipients see them; a raw mail brought all of its own."""
         if self.raw is not None:

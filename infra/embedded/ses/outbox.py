@@ -1,6 +1,6 @@
 """The outbox over HTTP: `GET /_aws/ses`, in the shape that LocalStack made known, and `DELETE` to empty it.
 
-`?id=` (message id), `?email=` (sender) and `?emailId=` (the tag) narrow both.
+`?id=` (message id), `?email=` (sender) and `?emailId=` (the tag, or what it encodes in base64url) narrow both.
 """
 
 import base64
@@ -24,7 +24,7 @@ PATH = "/_aws/ses"
 FILTERS: dict[str, Callable[[Mail, str], bool]] = {
     "id": lambda mail, value: mail.message_id == value,
     "email": lambda mail, value: value in {mail.source, bare(mail.source)},
-    "emailId": lambda mail, value: mail.email_id == value,
+    "emailId": lambda mail, value: mail.email_id in {value, _encoded(value)},
 }
 
 
@@ -62,6 +62,10 @@ def as_json(mail: Mail) -> Json:
         "ConfigurationSetName": mail.configuration_set,
         **raw,
     }
+
+
+def _encoded(value: str) -> str:
+    return base64.urlsafe_b64encode(value.encode()).decode().rstrip("=")
 
 
 def _wanted(query: str) -> Wanted:

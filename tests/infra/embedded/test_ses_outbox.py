@@ -69,6 +69,12 @@ def test_queries_narrow(query: str, found: Any) -> None:
         assert [message["EmailTags"][0]["Value"] for message in get(it, query)] == found
 
 
+def test_a_message_is_found_by_what_its_tag_encodes() -> None:
+    with world() as it:
+        it.send(tags={"emailId": "b3JkZXIvMQ"})
+        assert len(get(it, "?emailId=order/1")) == 1
+
+
 def test_a_message_is_found_by_its_id() -> None:
     with world() as it:
         ids = [it.send() for _ in range(3)]
