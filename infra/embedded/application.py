@@ -9,7 +9,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from moto.core.request import Request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from infra.embedded.dispatch import answer
+from infra.embedded.dispatch import Reply, answer
 
 __all__ = ["application"]
 
@@ -28,8 +28,15 @@ def application(routes: Mapping[str, WSGIApplication]) -> WSGIApplication:
         if route is not None:
             return route(environ, start_response)
         reply = answer(services.get_application(environ), ServerRequest(environ))
-        headers = {**reply.headers, "Content-Length": str(len(reply.body))}
-        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", list(headers.items()))
+        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", _headers(environ, reply))
         return [reply.body]
 
     return respond
+
+
+def _headers(environ: WSGIEnvironment, reply: Reply) -> list[tuple[str, str]]:
+    """The answer to HEAD says how long the body would be that it doesn't have."""
+    headers = {name.lower(): value for name, value in reply.headers.items()}
+    if environ["REQUEST_METHOD"] != "HEAD" or "content-length" not in headers:
+        headers["content-length"] = str(len(reply.body))
+    return list(headers.items())

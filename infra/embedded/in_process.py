@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-import botocore.session
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
@@ -20,7 +19,8 @@ from infra.embedded.wsgi import Sent, environ
 __all__ = ["client"]
 
 MOTO_NAMES = {"lambda": "awslambda"}  # elsewhere moto only drops the hyphens
-SIGNED = {"s3", "s3control"}  # moto takes an unsigned request to S3 for an anonymous one
+# A signature takes as long as a backend, which reads no more of it than this.
+SCOPE = "AWS4-HMAC-SHA256 Credential=embedded/20260101/{region}/{service}/aws4_request"
 
 _making = Lock()  # a session makes clients for one thread at a time
 
@@ -28,13 +28,14 @@ _making = Lock()  # a session makes clients for one thread at a time
 def client(service: str, region: str, config: Config | None = None, closed: Callable[[], bool] = bool) -> Any:
     """A client of one service. After `closed` is true its calls raise RuntimeError."""
     with _making:
-        made: Any = _session(region).client(service, config=_config(service, config))  # type: ignore[call-overload]
+        made: Any = _session(region).client(service, config=_config(config))  # type: ignore[call-overload]
+    scope = SCOPE.format(region=region, service=service)
     backend = MOTO_NAMES.get(service, service.replace("-", ""))
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         if closed():
             raise RuntimeError("the embedded AWS is closed")
-        return _send(backend, request)
+        return _send(backend, request, scope)
 
     made.meta.events.register("before-send", send)
     return made
@@ -43,22 +44,18 @@ def client(service: str, region: str, config: Config | None = None, closed: Call
 @cache
 def _session(region: str) -> boto3.Session:
     """One, since it keeps the service models, which take longer to load than all the rest."""
-    unprofiled = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-    return boto3.Session("embedded", "embedded", region_name=region, botocore_session=unprofiled)
+    return boto3.Session("embedded", "embedded", region_name=region)
 
 
-def _config(service: str, config: Config | None) -> Config:
-    cheap = Config(
-        ignore_configured_endpoint_urls=True,
-        signature_version=None if service in SIGNED else UNSIGNED,
-    )
+def _config(config: Config | None) -> Config:
+    cheap = Config(ignore_configured_endpoint_urls=True, signature_version=UNSIGNED)
     return cheap.merge(config) if config is not None else cheap
 
 
-def _send(backend: str, request: AWSPreparedRequest) -> AWSResponse:
+def _send(backend: str, request: AWSPreparedRequest, scope: str) -> AWSResponse:
     url = urlsplit(request.url)
     target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
-    headers = [(name, _text(value)) for name, value in request.headers.items()]
+    headers = [("Authorization", scope), *((n, _text(value)) for n, value in request.headers.items())]
     body = _bytes(request.body)
     made = Request(environ(Sent(request.method, url.scheme, url.netloc, target, headers, body)))
     reply = answer(backend, made)

@@ -95,10 +95,20 @@ def _only(rule: Rule, target: Target) -> Rule:
 
 
 def _bury(rule: Rule, target: Target, envelope: Event, error: Exception) -> None:
-    arn = target.get("DeadLetterConfig", {}).get("Arn")
-    if arn is None:
-        log.warning("rule %s dropped event %s for %s: %s", rule.name, envelope["id"], target["Arn"], error)
-        return
+    body = _compact(envelope)
+    try:
+        queue = parse_arn(target["DeadLetterConfig"]["Arn"])
+        sqs_backends[queue.account][queue.region].send_message(
+            queue.resource_id, body, message_attributes=_reason(rule, target, error)
+        )
+    except Exception as no_grave:  # noqa: BLE001  there is no DLQ, or it takes the event no more than the target
+        log.warning(
+            "rule %s dropped event %s for %s: %s (dead-letter queue: %r)",
+            *(rule.name, envelope["id"], target["Arn"], error, no_grave),
+        )
+
+
+def _reason(rule: Rule, target: Target, error: Exception) -> dict[str, dict[str, str]]:
     code = getattr(error, "error_type", None) or getattr(error, "code", None) or type(error).__name__
     attributes = {
         "RULE_ARN": rule.arn,
@@ -108,12 +118,7 @@ def _bury(rule: Rule, target: Target, envelope: Event, error: Exception) -> None
         "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
         "RETRY_ATTEMPTS": "0",
     }
-    queue = parse_arn(arn)
-    sqs_backends[queue.account][queue.region].send_message(
-        queue.resource_id,
-        _compact(envelope),
-        message_attributes={n: {"DataType": "String", "StringValue": v} for n, v in attributes.items()},
-    )
+    return {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
 
 
 def _compact(value: Any) -> str:
