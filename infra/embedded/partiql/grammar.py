@@ -18,17 +18,6 @@ from infra.embedded.partiql.updates import Action
 
 __all__ = ["Statement", "parse"]
 
-_TYPES: dict[str, frozenset[str | None]] = {
-    "MISSING": frozenset({None}),
-    "NULL": frozenset({"NULL"}),
-    "BOOLEAN": frozenset({"BOOL"}),
-    "BLOB": frozenset({"B"}),
-    "STRING": frozenset({"S"}),
-    "NUMERIC": frozenset({"N"}),
-    "STRUCT": frozenset({"M"}),
-    "TUPLE": frozenset({"M"}),
-    "LIST": frozenset({"L"}),
-}
 _EXISTENCE = {"ATTRIBUTE_EXISTS": True, "ATTRIBUTE_NOT_EXISTS": False}
 
 
@@ -58,7 +47,10 @@ def parse(text: str) -> Statement:
         return Statement(verb)
     if verb not in _VERBS:
         raise malformed("Expected data manipulation")
-    statement = _VERBS[verb](_Grammar(reader))
+    try:
+        statement = _VERBS[verb](_Grammar(reader))
+    except RecursionError:
+        raise MockValidationException("Nesting Levels have exceeded supported limits") from None
     reader.accept(";")
     if reader.next.kind != "end":
         raise malformed("Unexpected token after expression")
@@ -121,8 +113,7 @@ class _Grammar:
                 found.append(self.assignment())
         if not found:
             raise self.read.unexpected("SET or REMOVE")
-        _require_apart(found)
-        return tuple(sorted(found, key=updates.in_order))
+        return _apart(found)
 
     def assignment(self) -> Action:
         path = self.read.path()
@@ -180,7 +171,7 @@ class _Grammar:
         whole = self.attribute()
         if name in _EXISTENCE:
             self.read.expect(")")
-            missing = terms.is_type(whole, _TYPES["MISSING"])
+            missing = terms.is_type(whole, "MISSING")
             return terms.negated(missing) if _EXISTENCE[name] else missing
         self.read.expect(",")
         part = self.operand()
@@ -199,10 +190,10 @@ class _Grammar:
         return terms.negated(condition()) if self.read.accept("NOT") else condition()
 
     def type(self, of: Operand) -> Condition:
-        name = self.read.accept(*_TYPES)
+        name = self.read.accept(*terms.TYPES)
         if not name:
             raise self.read.unexpected("a type")
-        return terms.is_type(of, _TYPES[name])
+        return terms.is_type(of, name)
 
     def range(self, of: Operand) -> Condition:
         if self.read.accept("BETWEEN"):
@@ -234,13 +225,15 @@ class _Grammar:
         return terms.literal(self.read.literal()) if place is None else terms.parameter(place)
 
 
-def _require_apart(actions: list[Action]) -> None:
+def _apart(actions: list[Action]) -> tuple[Action, ...]:
+    """In the order of their paths, none of which leads to another's."""
     for one, other in permutations([action.path for action in actions], 2):
         if other[: len(one)] == one:
             raise MockValidationException(
                 "Two document paths overlap with each other; must remove or rewrite one of these paths; "
                 f"path one: [{', '.join(map(str, one))}], path two: [{', '.join(map(str, other))}]"
             )
+    return tuple(sorted(actions, key=updates.in_order))
 
 
 _VERBS: dict[str, Callable[[_Grammar], Statement]] = {

@@ -18,6 +18,7 @@ __all__ = [
     "CONTAINERS",
     "PREDICATES",
     "SETS",
+    "TYPES",
     "Attributes",
     "Condition",
     "Getter",
@@ -153,6 +154,19 @@ PREDICATES: dict[str, Callable[[DynamoType, DynamoType], bool]] = {
     "ATTRIBUTE_TYPE": lambda whole, name: whole.type == name.value,
 }
 
+TYPES: dict[str, frozenset[str | None]] = {
+    "MISSING": frozenset({None}),
+    "NULL": frozenset({"NULL"}),
+    "BOOLEAN": frozenset({"BOOL"}),
+    "BLOB": frozenset({"B"}),
+    "STRING": frozenset({"S"}),
+    "NUMERIC": frozenset({"N"}),
+    "STRUCT": frozenset({"M"}),
+    "TUPLE": frozenset({"M"}),
+    "LIST": frozenset({"L"}),
+}
+"""What IS asks of a value's type; none is a missing one's."""
+
 
 def compared(sign: str, left: Operand, right: Operand) -> Condition:
     holds, of_left, of_right = COMPARISONS[sign], left.get, right.get
@@ -184,7 +198,9 @@ def contained(of: Operand, members: Sequence[Operand]) -> Condition:
     return any_of([compared("=", of, member) for member in members])
 
 
-def is_type(of: Operand, types: frozenset[str | None]) -> Condition:
+def is_type(of: Operand, name: str) -> Condition:
+    types = TYPES[name]
+
     def test(attributes: Attributes, values: Parameters) -> bool:
         value = of.get(attributes, values)
         return (None if value is None else value.type) in types

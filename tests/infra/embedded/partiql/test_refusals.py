@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto.dynamodb.exceptions import MockValidationException
 
+from infra.embedded.partiql.grammar import parse
 from tests.infra.embedded.partiql.tables import KEY, Mails, refusal
 
 MALFORMED = "Statement wasn't well formed, can't be processed: "
@@ -167,3 +171,28 @@ def test_a_text_has_8192_characters_at_most(mails: Mails) -> None:
     code, told = refusal(lambda: mails.run(f'DELETE FROM "Mail" {KEY}{" " * 8192}'))
     assert code == "ValidationException"
     assert "less than or equal to 8192" in told
+
+
+WORDS = """
+UPDATE INSERT DELETE FROM INTO VALUE SET REMOVE WHERE AND OR NOT IN IS MISSING BETWEEN NULL TRUE RETURNING ALL OLD
+* ( ) [ ] { } << >> , . : ; ? = <> < - + 1 'a' "b" x begins_with( set_add( list_append( size(
+"""
+SOUP = st.lists(st.sampled_from(WORDS.split()), max_size=15).map(" ".join)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(["", 'UPDATE "T" SET x = ', 'UPDATE "T" SET x = 1 WHERE ']), SOUP | st.text(max_size=20)
+)
+def test_any_text_is_understood_or_refused(beginning: str, rest: str) -> None:
+    try:
+        statement = parse(beginning + rest)
+    except MockValidationException:
+        return
+    assert statement.verb
+
+
+@pytest.mark.parametrize("opening", ["(", "NOT ", "x IN [["])
+def test_a_statement_nested_too_deep_is_refused(mails: Mails, opening: str) -> None:
+    text = f'DELETE FROM "Mail" WHERE {opening * 4000}'[:8192]
+    assert refusal(lambda: mails.run(text))[0] == "ValidationException"
