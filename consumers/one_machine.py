@@ -88,16 +88,22 @@ class OneMachineHost:
             self._stopping.wait(SHARD_LOOKUP_SECONDS)
 
     def _begin_new_shards(self, shards: Sequence[Shard]) -> None:
+        """Parents before children; a reader that died of a fault of ours begins again at its checkpoint."""
         known = {shard.id for shard in shards}
         for consumer in self._consumers:
             for shard in shards:
-                key = consumer.name, shard.id
                 parents = [
                     self._readers.get((consumer.name, parent)) for parent in shard.parents if parent in known
                 ]
-                if key not in self._readers and all(parent and parent.ended for parent in parents):
-                    self._readers[key] = ShardReader(self._machine, consumer, shard.id, self._stopping)
-                    self._readers[key].start()
+                if all(parent and parent.ended for parent in parents):
+                    self._keep_reading(consumer, shard.id)
+
+    def _keep_reading(self, consumer: Consumer, shard: str) -> None:
+        reader = self._readers.get((consumer.name, shard))
+        if reader and (reader.ended or reader.is_alive()):
+            return
+        self._readers[consumer.name, shard] = ShardReader(self._machine, consumer, shard, self._stopping)
+        self._readers[consumer.name, shard].start()
 
 
 class ShardReader(threading.Thread):
@@ -122,9 +128,8 @@ class ShardReader(threading.Thread):
                 self._read(self._consumer.handler(self._shard, after), after)
         except Stopped:
             return
-        except Exception:
+        except Exception:  # noqa: BLE001  the host begins again at the checkpoint
             _log.exception("%s stopped reading %s", self._consumer.name, self._shard)
-            raise
 
     def _read(self, handler: Handler, after: int | None) -> None:
         runner = Runner(self._consumer.name, handler, self._consumer.parking, self._patience)

@@ -33,7 +33,7 @@ class Patience:
         """
         patient = Retrying(
             retry=retry_if_exception_type(Unavailable),
-            wait=wait_exponential_jitter(initial=0.1, max=LONGEST_WAIT),
+            wait=wait_exponential_jitter(multiplier=0.1, max=LONGEST_WAIT),
             sleep=self.pause,
             before_sleep=self._alert,
             reraise=True,
