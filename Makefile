@@ -34,10 +34,10 @@ soak: install
 format: install
 	@$(BIN)/ruff check --quiet --fix .; $(BIN)/ruff format --quiet .
 
-# Hashes, no addresses: uv is asked for when the lock is renewed, and only then.
+# Hashes, no addresses. uv is asked for only here, in an environment of its own.
 lock:
-	@$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	@$(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--group dev pyproject.toml -o requirements.lock
 
 clean:
