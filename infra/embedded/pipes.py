@@ -99,7 +99,7 @@ class Run:
         # With the lock held no message can arrive between the last look and the wait.
         with lock_of("sqs"):
             if not self._stopped.is_set() and not queue.messages:
-                sqs_waiting.wait(queue, at_most=1.0)
+                sqs_waiting.wait_at(queue, at_most=1.0)
 
     def _move(self, queue: Queue) -> bool:
         """Whether there was anything to move."""

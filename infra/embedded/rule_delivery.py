@@ -7,6 +7,7 @@ a disabled rule delivers, and a target that it doesn't know makes PutEvents fail
 import json
 import logging
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,17 +81,16 @@ def _input(target: Target, event: Event, envelope: Event) -> str:
         return _compact(at(envelope, target["InputPath"]))
     if "InputTransformer" in target:
         transformer = target["InputTransformer"]
-        parsed = EventTemplateParser.parse(
-            transformer["InputTemplate"], transformer.get("InputPathsMap", {}), {**event, **envelope}
-        )
-        return _compact(parsed)
+        known: Any = event | envelope
+        template, paths = transformer["InputTemplate"], transformer.get("InputPathsMap", {})
+        return _compact(EventTemplateParser.parse(template, paths, known))
     return _compact(envelope)
 
 
 def _only(rule: Rule, target: Target) -> Rule:
     """The same rule with one target."""
-    alone = object.__new__(Rule)
-    alone.__dict__.update({**vars(rule), "targets": [target]})
+    alone = copy(rule)
+    alone.targets = [dict(target)]
     return alone
 
 

@@ -15,7 +15,7 @@ from moto.sqs.models import Queue, SQSBackend
 from infra.embedded.atomic_requests import lock_of
 from infra.embedded.patches import Patches
 
-__all__ = ["Waiting", "wait", "wake"]
+__all__ = ["Waiting", "wait_at", "wake"]
 
 BREATH = 0.02  # seconds, should a message be visible that can't be received all the same
 LONGEST = 60.0
@@ -27,7 +27,7 @@ def wake(queue: Queue) -> None:
         queue._messages_lock.notify_all()
 
 
-def wait(queue: Queue, at_most: float = LONGEST) -> None:
+def wait_at(queue: Queue, at_most: float = LONGEST) -> None:
     """Returns when there may be something to receive. To be called with the queue's lock held."""
     moments = [max(m.visible_at, m.delayed_until) for m in queue._messages]
     if moments:  # a message isn't visible yet in its very millisecond, hence one more
@@ -50,9 +50,9 @@ class Waiting:
             queue._messages_lock = Condition(lock_of("sqs"))
 
         def receive_message(
-            backend: SQSBackend, queue_name: str, count: int, wait: float, *rest: Any, **named: Any
+            backend: SQSBackend, queue_name: str, count: int, seconds: float, *rest: Any, **named: Any
         ) -> list[Any]:
-            deadline = monotonic() + int(wait or 0)
+            deadline = monotonic() + int(seconds or 0)
             queue = backend.get_queue(queue_name)
             with queue._messages_lock:
                 while True:
@@ -60,7 +60,7 @@ class Waiting:
                     left = deadline - monotonic()
                     if found or left <= 0 or self._released:
                         return found
-                    wait(queue, left)
+                    wait_at(queue, left)
 
         def change_message_visibility(backend: SQSBackend, queue_name: str, *rest: Any, **named: Any) -> None:
             change(backend, queue_name, *rest, **named)
