@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.stack import StackError, configuration
+from infra.stack import configuration
 from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.settings import Settings
@@ -23,8 +23,6 @@ def engine_of(stack: str) -> Engine:
 def _settings(client: Any, stack: str) -> Settings:
     try:
         return Settings.from_mapping(configuration(client("cloudformation"), stack))
-    except StackError as error:
-        raise UserError(str(error)) from error
     except (BotoCoreError, ClientError) as error:
         remedy = "set AWS_REGION and credentials, or AWS_ENDPOINT_URL for an engine on this machine"
         raise UserError(f"AWS can't be asked about stack '{stack}': {error}; {remedy}") from error

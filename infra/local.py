@@ -16,6 +16,7 @@ from infra.embedded.ses import SesConfig
 from infra.stack import configuration, deploy
 from pipeline.settings import Settings
 from pipeline.times import utc_now
+from projections.dynamodb import SuppressionTable, TrackingTable
 
 __all__ = ["LocalEngine", "LocalOptions", "push_templates", "starter_templates"]
 
@@ -84,6 +85,13 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
 
     def client(self, service: str, config: Any = None) -> Any:
         return self.aws.client(service, config)
+
+    def tracking(self) -> TrackingTable:
+        settings = self.settings
+        return TrackingTable(self.client("dynamodb"), settings.tracking_table_name, settings.retention)
+
+    def suppression(self) -> SuppressionTable:
+        return SuppressionTable(self.client("dynamodb"), self.settings.suppression_table_name)
 
     def _start(self, opening: ExitStack) -> None:
         options = self._options

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.errors import UserError
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackEventTypeDef, StackTypeDef
@@ -30,7 +32,7 @@ POLL_SECONDS = 5.0
 DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
-class StackError(Exception):
+class StackError(UserError):
     """CloudFormation can't do, or say, what it was asked for."""
 
 
