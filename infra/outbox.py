@@ -15,13 +15,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.embedded.ses.outbox import PATH
 from pipeline import ids
 from pipeline.errors import UserError
 
 __all__ = ["mails", "opened", "shown"]
 
 Mail = dict[str, Any]
+
+PATH = "/_aws/ses"  # as LocalStack has it
 
 
 def mails(email_id: str | None) -> list[Mail]:
@@ -78,5 +79,5 @@ def _to(mail: Mail) -> str:
 
 
 def _email_id(mail: Mail) -> str:
-    tags = {tag["Name"]: tag["Value"] for tag in mail.get("Tags", ())}
+    tags = {tag["Name"]: tag["Value"] for tag in mail["EmailTags"]}
     return ids.from_tag(tags.get("emailId", "")) or ""
