@@ -49,7 +49,7 @@ def append_all(put: Put, envelopes: Sequence[Envelope], pause: Callable[[float],
     Retrying(
         retry=_REFUSED,
         stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_exponential_jitter(initial=0.05, max=2),
+        wait=wait_exponential_jitter(multiplier=0.05, max=2, jitter=0.05),
         sleep=pause,
         retry_error_callback=give_up,
     )(put_the_refused)
@@ -64,7 +64,7 @@ def chunks(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     chunk: list[Entry] = []
     size = 0
     for entry in entries:
-        weight = len(entry.data) + len(entry.partition_key)
+        weight = len(entry.data) + len(entry.partition_key.encode())
         if chunk and (len(chunk) == MAX_RECORDS or size + weight > MAX_BYTES):
             yield chunk
             chunk, size = [], 0

@@ -186,8 +186,11 @@ def _json(value: Any) -> str | None:
 
 
 def _without_query(link: Any) -> str | None:
+    if not isinstance(link, str):
+        return None
     try:
-        return urlunsplit(urlsplit(link)._replace(query="", fragment="")) if isinstance(link, str) else None
+        parts = urlsplit(link)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     except ValueError:
         return None
 

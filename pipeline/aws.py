@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from pipeline.errors import EngineError, Misconfigured, Unavailable
 
-__all__ = ["error_code", "service_errors"]
+__all__ = ["error_code", "service_errors", "translated"]
 
 _OPERATOR = {  # what no amount of waiting mends
     "AccessDenied",
@@ -21,6 +21,7 @@ _OPERATOR = {  # what no amount of waiting mends
     "NoSuchBucket",
     "QueueDoesNotExist",
     "AWS.SimpleQueueService.NonExistentQueue",
+    "ResourceNotFound",  # of one PartiQL statement in a batch
     "ResourceNotFoundException",
     "UnrecognizedClientException",
 }
@@ -36,13 +37,14 @@ def service_errors(service: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _translated(service, error) from error
+        message = error.response.get("Error", {}).get("Message", "")
+        raise translated(service, error_code(error), message) from error
     except (NoCredentialsError, NoRegionError) as error:
         raise Misconfigured(f"{service}: {error}") from error
     except BotoCoreError as error:
         raise Unavailable(f"{service}: {error}") from error
 
 
-def _translated(service: str, error: ClientError) -> EngineError:
-    sentence = f"{service}: {error_code(error)}: {error.response.get('Error', {}).get('Message', '')}"
-    return Misconfigured(sentence) if error_code(error) in _OPERATOR else Unavailable(sentence)
+def translated(service: str, code: str, message: str) -> EngineError:
+    sentence = f"{service}: {code}: {message}"
+    return Misconfigured(sentence) if code in _OPERATOR else Unavailable(sentence)

@@ -4,13 +4,13 @@ Attributes: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_A
 Statements: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.html
 """
 
+import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.aws import service_errors
-from pipeline.errors import Unavailable
+from pipeline.aws import service_errors, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,11 +35,13 @@ DUPLICATE = "DuplicateItem"
 Item = Mapping[str, Any]
 Raw = dict[str, Any]
 
-_NUMBERS = Context(prec=38, Emax=125, Emin=-130)
+LEVELS = 30  # of 32, for the item around them
+EXPONENTS = range(-130, 126)
+_DIGITS = Context(prec=38, traps=[])
 
 
-def marshal(value: Any) -> Raw:
-    """A JSON value as an attribute; a number that DynamoDB can't hold exactly is kept as text."""
+def marshal(value: Any, levels: int = LEVELS) -> Raw:
+    """A JSON value as an attribute; a number or nesting that DynamoDB can't hold exactly is kept as text."""
     match value:
         case bool():
             return {"BOOL": value}
@@ -49,16 +51,22 @@ def marshal(value: Any) -> Raw:
             return _number(value)
         case None:
             return {"NULL": True}
-        case Mapping():
-            return {"M": {str(key): marshal(each) for key, each in value.items()}}
         case _:
-            return {"L": [marshal(each) for each in value]}
+            return _nested(value, levels)
+
+
+def _nested(value: Any, levels: int) -> Raw:
+    if not levels:
+        return {"S": json.dumps(value, separators=(",", ":"))}
+    if isinstance(value, Mapping):
+        return {"M": {str(key): marshal(each, levels - 1) for key, each in value.items()}}
+    return {"L": [marshal(each, levels - 1) for each in value]}
 
 
 def _number(value: float | Decimal) -> Raw:
     exact = Decimal(str(value))
-    fits = exact.is_finite() and _NUMBERS.create_decimal(exact) == exact
-    return {"N": str(exact)} if fits else {"S": str(value)}
+    fits = exact.is_finite() and (not exact or exact.adjusted() in EXPONENTS)
+    return {"N": str(exact)} if fits and _DIGITS.create_decimal(exact) == exact else {"S": str(value)}
 
 
 def unmarshal(raw: Item) -> Any:
@@ -132,7 +140,7 @@ def _outcome(response: Any) -> str | None:
         return None
     if error["Code"] in (CONDITION_FAILED, DUPLICATE):
         return str(error["Code"])
-    raise Unavailable(f"DynamoDB: {error['Code']}: {error.get('Message', '')}")
+    raise translated("DynamoDB", error["Code"], error.get("Message", ""))
 
 
 def _chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -4,16 +4,16 @@ Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-struc
 """
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from pipeline import times
+from pipeline import json_text, times
 
-__all__ = ["OUR_SOURCE", "Envelope"]
+__all__ = ["OUR_SOURCE", "SES_SOURCE", "Envelope"]
 
 OUR_SOURCE = "sesmailengine"
+SES_SOURCE = "aws.ses"
 
 
 class Envelope(BaseModel):
@@ -32,18 +32,16 @@ class Envelope(BaseModel):
     @field_validator("time", mode="before")
     @classmethod
     def _fixed_width(cls, value: Any) -> str:
-        if isinstance(value, int | float):
-            return times.text(datetime.fromtimestamp(value, UTC))
-        return times.text(times.parse(value))
+        return times.text(times.of_epoch(value) if isinstance(value, int | float) else times.parse(value))
 
     @field_validator("detail", mode="before")
     @classmethod
-    def _detail_as_object(cls, value: Any) -> Any:
-        """A Pipe may hand the SQS body on as text; SNS without raw delivery wraps it once more."""
-        detail = json.loads(value) if isinstance(value, str) else value
-        if isinstance(detail, dict) and isinstance(detail.get("Message"), str):
-            return json.loads(detail["Message"])
-        return detail
+    def _detail_as_object(cls, value: Any, info: ValidationInfo) -> Any:
+        """A Pipe may hand the SQS body on as text; SNS without raw delivery wraps feedback once more."""
+        detail = json_text.loads(value) if isinstance(value, str) else value
+        wrapped = info.data.get("source") == SES_SOURCE and isinstance(detail, dict) and "mail" not in detail
+        message = detail.get("Message") if wrapped else None
+        return json_text.loads(message) if isinstance(message, str) else detail
 
     def to_bytes(self) -> bytes:
         return json.dumps(self.model_dump(by_alias=True), separators=(",", ":")).encode()

@@ -6,10 +6,9 @@ change one, raise its `schemaVersion` and lift the older form in the codec.
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from pipeline import times
 from pipeline.envelope import OUR_SOURCE, Envelope
 from pipeline.log import Place
 
@@ -31,7 +30,7 @@ __all__ = [
 EMAIL_REQUEST = "Email Request"
 STATUS_CHANGED = "Email Status Changed"
 
-Time = Annotated[str, BeforeValidator(lambda value: times.text(times.parse(value)))]
+Attempt = Annotated[int, Field(ge=0, le=1000)]
 
 
 class Fact(BaseModel):
@@ -54,7 +53,7 @@ class MailFact(Fact):
 
     email_id: str
     original_email_id: str
-    retry_attempt: int = 0
+    retry_attempt: Attempt = 0
     to_email: str | None = None
     original_source: str | None = None
     template_name: str | None = None
@@ -97,7 +96,7 @@ class SendDue(Fact):
 
     email_id: str
     original_email_id: str
-    retry_attempt: int
+    retry_attempt: Attempt
     place: Place
     reason: str
 

@@ -4,7 +4,7 @@ Delivery guarantee: at-least-once; a PutRecords whose answer was lost is repeate
 (GetRecords, shared throughput: 5 calls a second and shard).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KinesisLog"]
 
-_GONE = {"ResourceNotFoundException", "InvalidArgumentException", "ExpiredIteratorException"}
+_GONE = {"ResourceNotFoundException", "InvalidArgumentException"}
 
 
 class KinesisLog:
@@ -39,29 +39,44 @@ class KinesisLog:
 
     def shards(self) -> Sequence[Shard]:
         with service_errors("Kinesis"):
-            pages = self._client.get_paginator("list_shards").paginate(StreamName=self._stream)
-            return [_shard(each) for page in pages for each in page["Shards"]]
+            return [_shard(each) for page in self._pages_of_shards() for each in page["Shards"]]
+
+    def _pages_of_shards(self) -> Iterator[Any]:
+        """By hand, since Kinesis refuses the SDK's paginator, which names the stream beside the token."""
+        page = self._client.list_shards(StreamName=self._stream)
+        yield page
+        while page.get("NextToken"):
+            page = self._client.list_shards(NextToken=page["NextToken"])
+            yield page
 
     def reader(self, shard: str, after: int | None) -> "_KinesisReader":
         return _KinesisReader(self._client, self._stream, shard, after)
 
     def fetch(self, place: Place) -> Record | None:
         wanted = int(place.sequence)
-        try:
-            iterator = self._client.get_shard_iterator(
-                StreamName=self._stream,
-                ShardId=place.shard,
-                ShardIteratorType="AT_SEQUENCE_NUMBER",
-                StartingSequenceNumber=str(wanted),
-            )["ShardIterator"]
-            answer = self._client.get_records(ShardIterator=iterator, Limit=1)
-        except ClientError as error:
-            if error_code(error) in _GONE:
-                return None
-            with service_errors("Kinesis"):
+        with service_errors("Kinesis"):
+            try:
+                found = [_record(place.shard, raw) for raw in self._first_at(place.shard, wanted)]
+            except ClientError as error:
+                if error_code(error) in _GONE:
+                    return None
                 raise
-        found = [_record(place.shard, raw) for raw in answer["Records"]]
         return next((record for record in found if record.sequence == wanted), None)
+
+    def _first_at(self, shard: str, sequence: int) -> Sequence[Any]:
+        """The first record from there on; an answer without records says nothing while more lies ahead."""
+        iterator: str | None = self._client.get_shard_iterator(
+            StreamName=self._stream,
+            ShardId=shard,
+            ShardIteratorType="AT_SEQUENCE_NUMBER",
+            StartingSequenceNumber=str(sequence),
+        )["ShardIterator"]
+        while iterator:
+            answer = self._client.get_records(ShardIterator=iterator, Limit=1)
+            if answer["Records"] or not answer.get("MillisBehindLatest"):
+                return answer["Records"]
+            iterator = answer.get("NextShardIterator")
+        return ()
 
 
 class _KinesisReader:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.envelope import Envelope
 
@@ -28,7 +28,7 @@ class Place(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     shard: str
-    sequence: str
+    sequence: str = Field(pattern=r"^[0-9]{1,100}$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,11 @@ class MemoryLog:
     def _put(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         if self._faults.happens(self._faults.unavailable):
             raise Unavailable("the log refuses at the moment")
-        refused = [entry for entry in entries if self._faults.happens(self._faults.partial_failure)]
+        refused = []
         for entry in entries:
-            if entry not in refused:
+            if self._faults.happens(self._faults.partial_failure):
+                refused.append(entry)
+            else:
                 self.append_bytes(entry.data, entry.partition_key)
         return refused
 

@@ -78,7 +78,7 @@ class EmailRequest(_Model):
 def parse(detail: Mapping[str, Any]) -> EmailRequest:
     """Raises InvalidRequest with every fault of the request."""
     try:
-        return EmailRequest.model_validate(detail)
+        return EmailRequest.model_validate(detail, by_name=False)
     except ValidationError as error:
         faults = [_sentence(fault) for fault in error.errors()]
         raise InvalidRequest("; ".join(faults)) from error
@@ -102,6 +102,7 @@ _JSON_NAMES = {
 
 def _sentence(fault: ErrorDetails) -> str:
     field = ".".join(str(part) for part in fault["loc"])
-    kind = type(fault["input"]).__name__
-    wording = _SENTENCES.get(fault["type"], fault["msg"].removeprefix("Value error, "))
-    return f"'{field}' {wording.format(found=_JSON_NAMES.get(kind, 'a number'))}"
+    found = _JSON_NAMES.get(type(fault["input"]).__name__, "a number")
+    wording = _SENTENCES.get(fault["type"])
+    said = wording.format(found=found) if wording else fault["msg"].removeprefix("Value error, ")
+    return f"'{field}' {said}"

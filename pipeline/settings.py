@@ -15,9 +15,13 @@ from pipeline.errors import UserError
 
 __all__ = ["Settings"]
 
-Names = Annotated[
-    tuple[str, ...], BeforeValidator(lambda v: tuple(v.split(",")) if isinstance(v, str) else v)
+Status = Literal["sent", "delivered", "opened", "soft_bounced", "bounced", "complained", "failed"]
+Statuses = Annotated[
+    tuple[Status, ...],
+    BeforeValidator(lambda v: tuple(part.strip() for part in v.split(",")) if isinstance(v, str) else v),
 ]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[int, Field(ge=0)]
 
 
 class Settings(BaseModel):
@@ -32,14 +36,14 @@ class Settings(BaseModel):
     stack_name: str
     default_sender_email: str
     default_sender_name: str = ""
-    email_sender_concurrency: int = 14
-    sends_in_flight: int = 16
-    data_retention_days: int = 90
-    soft_bounce_retry_delay_seconds: int = 900
-    open_claim_grace_seconds: int = 600
+    email_sender_concurrency: Positive = 14
+    sends_in_flight: Positive = 16
+    data_retention_days: Positive = 90
+    soft_bounce_retry_delay_seconds: Seconds = 900
+    open_claim_grace_seconds: Seconds = 600
     open_claim_policy: Literal["send", "fail"] = "send"
-    archive_flush_seconds: int = 900
-    notify_statuses: Names = ("delivered", "opened", "soft_bounced", "bounced", "complained", "failed")
+    archive_flush_seconds: Seconds = 900
+    notify_statuses: Statuses = ("delivered", "opened", "soft_bounced", "bounced", "complained", "failed")
 
     event_bus_name: str
     stream_name: str
