@@ -21,7 +21,7 @@ __all__ = ["SuppressionTable", "TrackingTable"]
 
 Raw = dict[str, Any]
 
-HISTORY = "history:"
+HISTORY = "HISTORY:"  # no address: a suppression key is lower-cased whole
 
 
 class TrackingTable:
@@ -57,7 +57,7 @@ class SuppressionTable:
     """`{stack}-Suppression`: under the address itself a row only while it is suppressed.
 
     Applications look an address up and take any row as a no, so the history of an address lies in a row
-    of its own (`history:…`); both change in one transaction.
+    of its own (`HISTORY:…`); both change in one transaction.
     """
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
@@ -85,13 +85,13 @@ class SuppressionTable:
 
     def _saved(self, change: Stored[History]) -> bool:
         writes: Any = [{"Put": self._history_put(change)}, self._visible(change.state)]
-        try:
-            self._client.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            if _lost_the_race(error):
+        with service_errors("DynamoDB"):
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                if not _lost_the_race(error):
+                    raise
                 return False
-            with service_errors("DynamoDB"):
-                raise
         return True
 
     def _history_put(self, change: Stored[History]) -> Raw:

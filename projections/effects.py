@@ -5,7 +5,7 @@ in between repeats an effect under the same id and never loses one.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline import ids
 from pipeline.envelope import OUR_SOURCE, Envelope
@@ -59,7 +59,7 @@ def due(mail: Mail, notify: Collection[str]) -> Iterator[Effect]:
 
 
 def marked(mail: Mail, effects: Collection[Effect]) -> Mail:
-    return Mail(mail.email_id, mail.slots, mail.done | {effect.mark for effect in effects})
+    return replace(mail, done=mail.done | {effect.mark for effect in effects})
 
 
 def _send_due(mail: Mail, place: Place) -> SendDue:

@@ -5,9 +5,11 @@ which alone the state is read again. Attributes that belong together come whole 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from pipeline import times
 from projections.status import RANK, STATUS
@@ -19,50 +21,49 @@ Row = dict[str, Any]
 
 _FAILURES = ("failed", "rejected", "rendering_failed", "retry_exhausted")
 _BOUNCES = ("bounced", "soft_bounced", "retry_exhausted")
-_OF_REQUEST = ("toEmail", "originalSource", "templateName", "subject", "originalEmailId", "retryAttempt")
+_OF_FEEDBACK = ("toEmail", "originalEmailId", "retryAttempt")
+_OF_REQUEST = (*_OF_FEEDBACK, "originalSource", "templateName", "subject")
 
 
 def row_of(mail: Mail, retention: timedelta) -> Row:
     """The whole row but its version; `ttl` in epoch seconds."""
-    timestamp = timestamp_of(mail)
     row = {
         "emailId": mail.email_id,
         "status": mail.status or "sent",
-        "timestamp": timestamp,
-        "facts": json.dumps({name: list(slot) for name, slot in mail.slots.items()}, separators=(",", ":")),
+        "timestamp": timestamp_of(mail),
+        "facts": _facts_text(mail),
         "done": sorted(mail.done) or None,
-        "ttl": int((times.parse(timestamp) + retention).timestamp()),
+        "ttl": int((times.parse(timestamp_of(mail)) + retention).timestamp()),
         **request_of(mail),
         **_place_of(mail),
         **bounce_of(mail),
         **failure_of(mail),
-        **{f"{name}At": slot.first.time for name, slot in mail.slots.items() if name in STATUS},
+        **{f"{to_camel(name)}At": slot.first.time for name, slot in mail.slots.items()},
     }
     return {name: value for name, value in row.items() if value is not None}
 
 
 def mail_of(row: Mapping[str, Any]) -> Mail:
     slots = {name: Slot(Known(*first), last) for name, (first, last) in json.loads(row["facts"]).items()}
-    return Mail(row["emailId"], slots, frozenset(row.get("done", ())))
+    return Mail(row["emailId"], slots, frozenset(row.get("done", ())), row["timestamp"])
+
+
+def _facts_text(mail: Mail) -> str:
+    """The same text for the same facts, in whatever order they came."""
+    facts = {name: list(slot) for name, slot in mail.slots.items()}
+    return json.dumps(facts, separators=(",", ":"), sort_keys=True)
 
 
 def timestamp_of(mail: Mail) -> str:
     """When the mail was decided on: the least time among its outcomes and SES's own time of it."""
-    return min(_decision_times(mail))
-
-
-def _decision_times(mail: Mail) -> Iterator[str]:
-    for name, slot in mail.slots.items():
-        yield slot.first.says.get("mailTime") or slot.first.time
-        if name in ("sent", "failed"):
-            yield slot.first.time
+    return mail.timestamp
 
 
 def request_of(mail: Mail) -> Row:
     """From the outcome where it is known; feedback that came first lends what it has."""
-    says = _source(mail)
+    says, names = _source(mail), _OF_REQUEST if mail.outcome else _OF_FEEDBACK
     return {
-        **{name: says.get(name) for name in _OF_REQUEST},
+        **{name: says.get(name) for name in names},
         "metadata": says.get("metadata") or None,
         "sesMessageId": _ses_message_id(mail),
     }

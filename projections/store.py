@@ -4,6 +4,7 @@ A store compares and swaps, so concurrent writers lose nothing: whoever finds th
 reads again and joins again.
 """
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
@@ -70,15 +71,18 @@ class MemoryStore(Generic[State]):
 
     def __init__(self) -> None:
         self.rows: dict[str, Stored[State]] = {}
+        self._lock = threading.Lock()
 
     def load(self, keys: Collection[str]) -> Mapping[str, Stored[State]]:
-        return {key: self.rows[key] for key in keys if key in self.rows}
+        with self._lock:
+            return {key: self.rows[key] for key in keys if key in self.rows}
 
     def save(self, changes: Mapping[str, Stored[State]]) -> Collection[str]:
-        refused = []
-        for key, change in changes.items():
+        return [key for key, change in changes.items() if not self._saved(key, change)]
+
+    def _saved(self, key: str, change: Stored[State]) -> bool:
+        with self._lock:
             if change.token != (self.rows[key].token if key in self.rows else None):
-                refused.append(key)
-            else:
-                self.rows[key] = Stored(change.state, (change.token or 0) + 1)
-        return refused
+                return False
+            self.rows[key] = Stored(change.state, (change.token or 0) + 1)
+            return True

@@ -1,8 +1,9 @@
 """The tracking fold: what is known of one mail, as a join-semilattice.
 
 A mail's state has one slot for each kind of fact. A slot keeps its first fact whole (least by time, then
-id) and the time of its last; `done` names the effects that have been carried out. Joining takes the
-least, the latest and the union, so any order and any repetition give the same state.
+id) and the time of its last; `timestamp` is the least time at which the mail can have been decided on;
+`done` names the effects that have been carried out. Joining takes the least, the latest and the union,
+so any order and any repetition give the same state.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,8 @@ from pipeline.feedback import Feedback
 from projections.status import highest, slot_of
 
 __all__ = ["Known", "Mail", "Slot", "empty", "fold", "join", "of"]
+
+NEVER = "9999-12-31T23:59:59.999Z"
 
 
 class Known(NamedTuple):
@@ -35,6 +38,7 @@ class Mail:
     email_id: str
     slots: Mapping[str, Slot] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
+    timestamp: str = NEVER
 
     @property
     def status(self) -> str | None:
@@ -57,11 +61,13 @@ def of(event: Event) -> Mail | None:
     match event.body:
         case MailFact(email_id=email_id) as fact if slot:
             says = fact.model_dump(by_alias=True, exclude_none=True, exclude={"email_id", "schema_version"})
+            decided = event.time
         case Feedback(email_id=str() as email_id) as feedback if slot:
-            says = _feedback(feedback)
+            says, decided = _feedback(feedback), feedback.mail_time
         case _:
             return None
-    return Mail(email_id, {slot: Slot(Known(event.time, event.id, says), event.time)})
+    slots = {slot: Slot(Known(event.time, event.id, says), event.time)}
+    return Mail(email_id, slots, timestamp=decided)
 
 
 def _feedback(feedback: Feedback) -> dict[str, Any]:
@@ -70,7 +76,6 @@ def _feedback(feedback: Feedback) -> dict[str, Any]:
         "retryAttempt": feedback.retry_attempt,
         "toEmail": next(iter(feedback.recipients), None),
         "sesMessageId": feedback.message_id,
-        "mailTime": feedback.mail_time,
         **feedback.facts,
     }
 
@@ -79,7 +84,7 @@ def join(one: Mail, other: Mail) -> Mail:
     slots = dict(one.slots)
     for name, slot in other.slots.items():
         slots[name] = _joined(slots[name], slot) if name in slots else slot
-    return Mail(one.email_id, slots, one.done | other.done)
+    return Mail(one.email_id, slots, one.done | other.done, min(one.timestamp, other.timestamp))
 
 
 def _joined(one: Slot, other: Slot) -> Slot:
