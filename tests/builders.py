@@ -53,7 +53,7 @@ def wire(content: Envelope | Json) -> bytes:
 
 def record(content: Envelope | Json | bytes, sequence: int = 1, shard: str = SHARD) -> Record:
     data = content if isinstance(content, bytes) else wire(content)
-    arrival = datetime(2026, 11, 24, 9, 15, tzinfo=UTC) + timedelta(milliseconds=sequence)
+    arrival = datetime(2026, 11, 24, 9, 15, tzinfo=UTC) + timedelta(milliseconds=sequence % 1_000_000)
     return Record(data, "key", shard, sequence, arrival)
 
 
@@ -171,8 +171,8 @@ def feedback(kind: str, mail: Mapping[str, Any] | None = None, **fields: Any) ->
     return piped(ses_event(kind, mail, **fields))
 
 
-def piped(event: Json, **fields: Any) -> Envelope:
-    return envelope("SES Feedback", event, **{"id": "message-1", "source": "aws.ses", "time": at(1)} | fields)
+def piped(event: Json, detail_type: str = "SES Feedback", **fields: Any) -> Envelope:
+    return envelope(detail_type, event, **{"id": "message-1", "source": "aws.ses", "time": at(1)} | fields)
 
 
 def recipient(address: str = ANA, **fields: Any) -> Json:

@@ -1,5 +1,6 @@
 """How laws are tried here, and the values they are tried on."""
 
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -43,4 +44,4 @@ oddities: st.SearchStrategy[Any] = st.sampled_from(
         "ana@customer.example\r\nBcc: all@customer.example",
         "x" * 5000,
     ]
-)
+).map(deepcopy)
