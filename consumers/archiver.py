@@ -6,21 +6,25 @@ the same name; it is created only if absent:
 
     worker A:  rows 11…20 ─► create events/…/shard_10  ─► created ─► crash, no checkpoint
     worker B:  rows 11…25 ─► create events/…/shard_10  ─► exists, its last is 20 ─► goes on with 21…25
+
+A worker begins after the shard's last archived record, whatever became of its checkpoint. A file spans so
+little time that one with records which the log still has begins within the day before the oldest of them.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from consumers.handler import Handler
-from consumers.parquet import encoded
-from pipeline.archive import SCHEMA_VERSION, row
+from consumers.parquet import encoded_records
+from pipeline.archive import SCHEMA_VERSION
 from pipeline.log import Record, sequence_text
 
 __all__ = ["ArchiveFiles", "Archiver", "FileFacts", "file_key"]
 
 FLUSH_BYTES = 64 * 1024 * 1024
+LONGEST_SPAN = timedelta(hours=1)  # of arrivals in one file; far below the day that is searched
 
 FileFacts = Mapping[str, str]  # shard, after, first, last (sequence texts), count, schema
 
@@ -31,7 +35,7 @@ class ArchiveFiles(Protocol):
         ...
 
     def last_of(self, shard: str, since: datetime) -> FileFacts | None:
-        """The last file of a shard's chain among those of the days since then."""
+        """The last file of a shard's chain, looked for first among those that begin from a day before `since`."""
         ...
 
 
@@ -41,7 +45,10 @@ def file_key(shard: str, after: int, first_arrival: datetime) -> str:
 
 
 class Archiver(Handler):
-    """`after`: the checkpoint from which the host reads on, None for the oldest record of the shard."""
+    """`after`: the checkpoint from which the host reads on, None for the oldest record of the shard.
+
+    Where the archive has more than the checkpoint says, the archive is right.
+    """
 
     def __init__(
         self,
@@ -53,7 +60,8 @@ class Archiver(Handler):
     ) -> None:
         self._files, self._shard = files, shard
         self._flush_seconds, self._monotonic = flush_seconds, monotonic
-        self._archived = after
+        self._after = after
+        self._archived: int | None = None
         self._waiting: list[Record] = []
         self._bytes = 0
         self._since = 0.0
@@ -62,7 +70,10 @@ class Archiver(Handler):
         if self._archived is None and records:
             self._archived = self._found(records[0].arrival)
         for record in records:
-            self._accept(record)
+            while self._is_new(record) and self._is_far(record):
+                self._flush()
+            if self._is_new(record):
+                self._accept(record)
         if self._waiting and self._is_time():
             self._flush()
 
@@ -76,12 +87,17 @@ class Archiver(Handler):
 
     def _found(self, since: datetime) -> int:
         known = self._files.last_of(self._shard, since)
-        return int(known["last"]) if known else 0
+        return max(int(known["last"]) if known else 0, self._after or 0)
+
+    def _is_new(self, record: Record) -> bool:
+        last = self._waiting[-1].sequence if self._waiting else self._archived or 0
+        return record.sequence > last
+
+    def _is_far(self, record: Record) -> bool:
+        """Too far in time from the first of those that wait to lie in one file with it."""
+        return bool(self._waiting) and abs(record.arrival - self._waiting[0].arrival) >= LONGEST_SPAN
 
     def _accept(self, record: Record) -> None:
-        last = self._waiting[-1].sequence if self._waiting else self._archived or 0
-        if record.sequence <= last:
-            return
         if not self._waiting:
             self._since = self._monotonic()
         self._waiting.append(record)
@@ -94,8 +110,8 @@ class Archiver(Handler):
         """Write one file, or take the one that is there as written; what it leaves over keeps waiting."""
         after, first = self._archived or 0, self._waiting[0]
         facts = self._facts(after)
-        rows: list[Mapping[str, Any]] = [row(record) for record in self._waiting]
-        there = self._files.create(file_key(self._shard, after, first.arrival), encoded(rows, facts), facts)
+        body = encoded_records(self._waiting, facts)
+        there = self._files.create(file_key(self._shard, after, first.arrival), body, facts)
         self._archived = int((there or facts)["last"])
         self._waiting = [record for record in self._waiting if record.sequence > self._archived]
         self._bytes = sum(len(record.data) for record in self._waiting)

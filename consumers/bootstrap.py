@@ -50,8 +50,11 @@ class Consumers:
         return [self.sender(), self.projector(), self.archiver()]
 
     def sender(self) -> Consumer:
-        sending = cache(self._sending)
-        return self._consumer("sender", lambda _shard, _after: Sender(sending(), self.log))
+        stopping = threading.Event()
+        sending = cache(lambda: self._sending(stopping))
+        return Consumer(
+            "sender", lambda _shard, _after: Sender(sending(), self.log), self._parking("sender"), stopping
+        )
 
     def projector(self) -> Consumer:
         return self._consumer("projector", lambda _shard, _after: self._projector())
@@ -79,7 +82,7 @@ class Consumers:
         mails = TrackingTable(self._client("dynamodb"), settings.tracking_table_name, settings.retention)
         return Projector(mails, self._suppression(), aftermath)
 
-    def _sending(self) -> Sending:
+    def _sending(self, stopping: threading.Event) -> Sending:
         settings, ses = self._settings, self._client("sesv2", config=CALL_ONCE)
         ledger = LedgerTable(
             self._client("dynamodb"), settings.send_ledger_table_name, settings.retention, self._now
@@ -87,7 +90,7 @@ class Consumers:
         rules = ClerkRules(settings.open_claim_grace_seconds, settings.open_claim_policy == "send")
         templates = TemplateBucket(self._client("s3"), settings.template_bucket_name)
         sender = settings.default_sender_name, settings.default_sender_email
-        patience = Patience("sender", threading.Event())
+        patience = Patience("sender", stopping)
         rate = cache(lambda: min(patience.call(lambda: send_rate(ses)), settings.email_sender_concurrency))
         desk = Desk(
             clerk=Clerk(ledger, self._delays, rules, self._now),

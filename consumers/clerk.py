@@ -73,9 +73,12 @@ class Clerk:
 
     def _verdict(self, task: Task, mine: Claim, standing: Claim) -> Verdict:
         rules, now = self._rules, self._now().timestamp()
-        match meaning(standing, mine, now, rules.grace + rules.call_timeout):
+        asked = (
+            mine if task.request else replace(mine, event_id=standing.event_id)
+        )  # it can't be told any more
+        match meaning(standing, asked, now, rules.grace + rules.call_timeout):
             case Standing.MINE:
-                return Send(standing)
+                return self._attempted(task, standing)
             case Standing.CLOSED:
                 return State(self._known(standing))
             case Standing.SPENT:
@@ -87,17 +90,19 @@ class Clerk:
 
     def _taken_over(self, task: Task, standing: Claim, mine: Claim) -> Verdict:
         taken = replace(mine, attempt=standing.attempt + 1)
-        if not self._ledger.replace(standing, taken):
-            return Defer(1.0)
-        if self._rules.resend_abandoned:
-            return Send(taken)
+        return self._attempted(task, taken) if self._ledger.replace(standing, taken) else Defer(1.0)
+
+    def _attempted(self, task: Task, mine: Claim) -> Verdict:
+        """The first attempt is made; a further one, after an open claim was taken over, as the rules say."""
+        if mine.attempt == 1 or self._rules.resend_abandoned:
+            return Send(mine)
         failed = MailFailed(
             **task.known(),
             error_code="SEND_OUTCOME_UNKNOWN",
             error_message="the sender died while SES was called and nothing was heard of the mail since; "
             "ask for it again under a new emailId if it may arrive twice",
         )
-        closed = self.closed(taken, failed)
+        closed = self.closed(mine, failed)
         return State(self._known(closed), closed)
 
     def renewed(self, claim: Claim) -> Claim:

@@ -32,10 +32,18 @@ class LedgerTable:
         self._client, self._table, self._retention, self._now = client, table, retention, now
 
     def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
+        """A claim may be released between the two calls, and nobody's claim stands until it is put again.
+
+        A:  insert ─► duplicate ─────────────► read ─► nothing ─► insert ─► mine
+        B:             (its claim) ─► release
+        """
         first = {claim.email_id: claim for claim in reversed(wanted)}  # one statement an id, the first's
-        outcomes = execute(self._client, [insert(self._table, self._item(claim)) for claim in first.values()])
-        taken = [key for key, failed in zip(first, outcomes, strict=True) if failed]
-        standing = first | {claim.email_id: claim for claim in self._read(taken)}
+        standing: dict[str, Claim] = {}
+        while missing := [claim for claim in first.values() if claim.email_id not in standing]:
+            outcomes = execute(self._client, [insert(self._table, self._item(claim)) for claim in missing])
+            standing |= {c.email_id: c for c, failed in zip(missing, outcomes, strict=True) if not failed}
+            taken = [c.email_id for c, failed in zip(missing, outcomes, strict=True) if failed]
+            standing |= {claim.email_id: claim for claim in self._read(taken)}
         return [standing[claim.email_id] for claim in wanted]
 
     def replace(self, standing: Claim, mine: Claim) -> bool:

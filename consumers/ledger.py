@@ -4,6 +4,7 @@ SES has no idempotency token. An open claim says that SES may have been called; 
 outcome, verbatim. What a claim that stands means is decided here, without clock or table.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -76,22 +77,27 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.claims: dict[str, Claim] = {}
+        self._lock = threading.Lock()
 
     def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
-        return [self.claims.setdefault(claim.email_id, claim) for claim in wanted]
+        with self._lock:
+            return [self.claims.setdefault(claim.email_id, claim) for claim in wanted]
 
     def replace(self, standing: Claim, mine: Claim) -> bool:
-        if not self._stands(standing):
-            return False
-        self.claims[standing.email_id] = mine
-        return True
+        with self._lock:
+            if not self._stands(standing):
+                return False
+            self.claims[standing.email_id] = mine
+            return True
 
     def close(self, claims: Sequence[Claim]) -> None:
-        self.claims |= {claim.email_id: claim for claim in claims if self._stands(claim)}
+        with self._lock:
+            self.claims |= {claim.email_id: claim for claim in claims if self._stands(claim)}
 
     def release(self, claim: Claim) -> None:
-        if self._stands(claim):
-            del self.claims[claim.email_id]
+        with self._lock:
+            if self._stands(claim):
+                del self.claims[claim.email_id]
 
     def _stands(self, claim: Claim) -> bool:
         known = self.claims.get(claim.email_id)

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -39,11 +39,15 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A consumer's name, what makes its handler for a shard (from a checkpoint), and where it parks."""
+    """A consumer's name, what makes its handler for a shard (from a checkpoint), and where it parks.
+
+    `stopping` is set when the host stops: a handler that waits for room inside `process` watches it, too.
+    """
 
     name: str
     handler: Callable[[str, int | None], Handler]
     parking: Parks
+    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,13 @@ class OneMachineHost:
 
     def stop(self) -> None:
         """Drain every handler within the grace, checkpoint, and return."""
+        deadline = time.monotonic() + self._machine.grace + 1
         self._stopping.set()
+        for consumer in self._consumers:
+            consumer.stopping.set()
         self._supervisor.join()
         for reader in self._readers.values():
-            reader.join(self._machine.grace + 1)
+            reader.join(max(0.0, deadline - time.monotonic()))
 
     def caught_up(self) -> bool:
         """Whether every reader found nothing new when it read last."""
@@ -102,19 +109,17 @@ class OneMachineHost:
         reader = self._readers.get((consumer.name, shard))
         if reader and (reader.ended or reader.is_alive()):
             return
-        self._readers[consumer.name, shard] = ShardReader(self._machine, consumer, shard, self._stopping)
+        self._readers[consumer.name, shard] = ShardReader(self._machine, consumer, shard)
         self._readers[consumer.name, shard].start()
 
 
 class ShardReader(threading.Thread):
     """One consumer on one shard."""
 
-    def __init__(
-        self, machine: OneMachine, consumer: Consumer, shard: str, stopping: threading.Event
-    ) -> None:
+    def __init__(self, machine: OneMachine, consumer: Consumer, shard: str) -> None:
         super().__init__(name=f"{consumer.name} {shard}", daemon=True)
         self._machine, self._consumer, self._shard = machine, consumer, shard
-        self._patience = Patience(consumer.name, stopping)
+        self._patience = Patience(consumer.name, consumer.stopping)
         self._checkpoint: int | None = None
         self.ended = False
         self.quiet = False
@@ -136,22 +141,28 @@ class ShardReader(threading.Thread):
         try:
             self._read_on(runner, after)
         except Stopped:
-            handler.drain(time.monotonic() + self._machine.grace)
+            self._drain(handler)
             self._write(runner.durable())
+
+    def _drain(self, handler: Handler) -> None:
+        try:
+            handler.drain(time.monotonic() + self._machine.grace)
+        except Exception:  # noqa: BLE001  what is not durable comes again
+            _log.warning("%s left work on %s unfinished", self._consumer.name, self._shard, exc_info=True)
 
     def _read_on(self, runner: Runner, after: int | None) -> None:
         reader = self._machine.log.reader(self._shard, after)
+        last: int | None = None  # of the records that this handler was given
         closed = False
         while not closed:
             batch = self._patience.call(reader.read)
             runner.process(batch.records)
             self._write(runner.durable())
             closed = batch.closed
-            after = batch.records[-1].sequence if batch.records else after
+            last = batch.records[-1].sequence if batch.records else last
             self.quiet = not batch.records
-            if self.quiet:
-                self._patience.pause(self._machine.idle)
-        self._finish(runner, after)
+            self._patience.pause(self._machine.idle if self.quiet else 0)
+        self._finish(runner, last)
 
     def _finish(self, runner: Runner, last: int | None) -> None:
         """The shard has ended: its children begin once everything in it is durable."""
@@ -162,12 +173,14 @@ class ShardReader(threading.Thread):
         self.ended = True
 
     def _write(self, durable: int | None, *, ended: bool = False) -> None:
-        if durable == self._checkpoint and not ended:
+        """A handler that has finished nothing yet leaves the checkpoint that it began at."""
+        if durable in (None, self._checkpoint) and not ended:
             return
         machine, name = self._machine, self._consumer.name
+        reached = self._checkpoint if durable is None else durable
         try:
-            machine.checkpoints.write(name, self._shard, durable, machine.now(), ended=ended)
+            machine.checkpoints.write(name, self._shard, reached, machine.now(), ended=ended)
         except Unavailable as error:
             _log.warning("%s could not checkpoint %s: %s", name, self._shard, error)
         else:
-            self._checkpoint = durable
+            self._checkpoint = reached

@@ -1,6 +1,7 @@
 """Parking: a record that can't be processed goes to the dead-letter queue with its reason, and to the log.
 
-Delivery guarantee: the queue first, then the fact; a crash in between repeats both.
+Delivery guarantee: the queue first, then the fact; a crash in between repeats both. A record too large for
+a message of the queue goes without its data, which the log keeps at its place for the retention.
 """
 
 import base64
@@ -13,7 +14,9 @@ from pipeline.events import RecordParked
 from pipeline.log import Log, Record
 from pipeline.times import Clock
 
-__all__ = ["Letter", "Letters", "Parking", "Parks", "letter_text"]
+__all__ = ["LETTER_BYTES", "Letter", "Letters", "Parking", "Parks", "letter_text"]
+
+LETTER_BYTES = 256 * 1024  # every queue takes a message of this size
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +36,16 @@ class Letters(Protocol):
 
 
 def letter_text(letter: Letter) -> str:
-    return json.dumps(
-        {
-            "consumer": letter.consumer,
-            "place": letter.record.place.model_dump(),
-            "error": letter.error,
-            "attempts": letter.attempts,
-            "partitionKey": letter.record.partition_key,
-            "data": base64.b64encode(letter.record.data).decode(),
-        }
-    )
+    told = {
+        "consumer": letter.consumer,
+        "place": letter.record.place.model_dump(),
+        "error": letter.error,
+        "attempts": letter.attempts,
+        "partitionKey": letter.record.partition_key,
+        "data": base64.b64encode(letter.record.data).decode(),
+    }
+    whole = json.dumps(told)
+    return whole if len(whole) <= LETTER_BYTES else json.dumps(told | {"data": None})
 
 
 class Parks(Protocol):

@@ -18,6 +18,18 @@ from pipeline.requests import HEADER_BREAKS, EmailRequest
 
 __all__ = ["Compiled", "Templates", "compiled", "render", "tags"]
 
+_SANDBOX_LEAVES = (RecursionError, MemoryError)  # limits of the interpreter, which a template may reach
+_COMPILING = (TemplateError, SyntaxError, ValueError, AttributeError, *_SANDBOX_LEAVES)
+_RENDERING = (
+    TemplateError,
+    ArithmeticError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    *_SANDBOX_LEAVES,
+)
+
 _HTML = ImmutableSandboxedEnvironment(autoescape=True, undefined=StrictUndefined)
 _TEXT = ImmutableSandboxedEnvironment(autoescape=False, undefined=StrictUndefined)
 
@@ -48,16 +60,16 @@ def compiled(name: str, html: str, text: str | None, metadata: str) -> Compiled:
             _TEXT.from_string(text) if text is not None else None,
             {key: _TEXT.from_string(each) for key, each in strings.items()},
         )
-    except (TemplateError, ValueError, AttributeError) as error:
-        raise Refusal("TEMPLATE_INVALID", f"template '{name}' can't be used: {error}") from error
+    except _COMPILING as error:
+        raise Refusal("TEMPLATE_INVALID", f"template '{name}' can't be used: {_reason(error)}") from error
 
 
 def render(template: Compiled, request: EmailRequest, default_sender: tuple[str, str]) -> Mail:
     """The mail, without tags. `default_sender` is (name, address). Raises Refusal."""
     try:
         return _mail(template, request, default_sender)
-    except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
-        sentence = f"template '{template.name}' could not be rendered: {error}; check templateData"
+    except _RENDERING as error:
+        sentence = f"template '{template.name}' could not be rendered: {_reason(error)}; check templateData"
         raise Refusal("TEMPLATE_RENDERING_FAILED", sentence) from error
 
 
@@ -84,6 +96,10 @@ def _sender(request: EmailRequest, name: str, address: str, default: tuple[str, 
     if override:
         return override.name or name or default[0], override.email
     return name or default[0], address or default[1]
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _one_line(value: str) -> str:

@@ -85,15 +85,18 @@ class ArchiveBucket:
         return None
 
     def last_of(self, shard: str, since: datetime) -> FileFacts | None:
-        """A file lies under its first record's hour, so its chain may begin a day before."""
-        start = f"events/dt={since - timedelta(days=1):%Y-%m-%d}"
+        """Everything is looked through only for a shard that is new, or was quiet for longer than a day."""
+        lately = f"events/dt={since - timedelta(days=1):%Y-%m-%d}"
         with service_errors("S3"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix="events/", StartAfter=start
-            )
-            keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
-            last = max((key for key in keys if f"/{shard}_" in key), key=_after, default=None)
+            last = self._last_key(shard, lately) or self._last_key(shard, "events/")
             return self._facts(last) if last else None
+
+    def _last_key(self, shard: str, start_after: str) -> str | None:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix="events/", StartAfter=start_after
+        )
+        keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
+        return max((key for key in keys if f"/{shard}_" in key), key=_after, default=None)
 
     def _facts(self, key: str) -> FileFacts:
         return self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"]

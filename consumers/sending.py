@@ -9,8 +9,9 @@ called only by the owner of the mail's claim, and only before the claim's `send_
 import logging
 import queue
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from consumers.pace import Pace
 from consumers.parking import Parks
 from consumers.patience import Patience, Stopped
 from consumers.settling import Outcome, Settler
+from pipeline.errors import Unavailable
 from pipeline.events import MailFact
 
 __all__ = ["Desk", "Sending"]
@@ -46,6 +48,14 @@ class Desk:
     patience: Patience
 
 
+@dataclass(slots=True)
+class _Held:
+    """The claim under which a mail is sent, renewed as it waits, and SES's answer: it is asked once."""
+
+    claim: Claim
+    message_id: str | None = None
+
+
 class Sending:
     """One for all shards of a process."""
 
@@ -54,6 +64,7 @@ class Sending:
         self._tasks: queue.Queue[Task] = queue.Queue(maxsize=4 * in_flight)
         self._slots = threading.Semaphore(in_flight)
         self._pool = ThreadPoolExecutor(in_flight, "send")
+        self._running: set[Future[None]] = set()
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatch", daemon=True)
         self._dispatcher.start()
 
@@ -66,11 +77,13 @@ class Sending:
                 self._desk.patience.pause(0)
 
     def stop(self, timeout: float) -> None:
-        """Start nothing new; finish and settle what is in flight."""
+        """Start nothing new; finish and settle what is in flight, until the timeout."""
+        deadline = time.monotonic() + timeout
         self._desk.patience.stopping.set()
         self._dispatcher.join(timeout)
-        self._pool.shutdown(wait=True)
-        self._desk.settler.stop(timeout)
+        self._pool.shutdown(wait=False)
+        wait(tuple(self._running), max(0.0, deadline - time.monotonic()))
+        self._desk.settler.stop(max(0.0, deadline - time.monotonic()))
 
     def _dispatch(self) -> None:
         try:
@@ -94,13 +107,38 @@ class Sending:
         return tasks
 
     def _begin(self, tasks: Sequence[Task]) -> None:
+        """A task at fault must not take the others with it."""
+        try:
+            self._judge(tasks)
+        except Stopped:
+            raise
+        except Exception:  # noqa: BLE001  the task at fault is found by beginning each alone
+            if len(tasks) == 1:
+                _log.exception("sending %s could not begin; its record stays unfinished", tasks[0].place)
+                self._slots.release()
+                return
+            for task in tasks:
+                self._begin([task])
+
+    def _judge(self, tasks: Sequence[Task]) -> None:
         desk = self._desk
         mine = [desk.clerk.new_claim(task) for task in tasks]
         verdicts = desk.patience.call(lambda: desk.clerk.verdicts(tasks, mine))
-        keys = [task.recipient_key for task in tasks if task.recipient_key]
-        rows = desk.patience.call(lambda: desk.suppressions.suppressed(keys))
+        rows = self._suppressed(tasks, verdicts)
         for task, verdict in zip(tasks, verdicts, strict=True):
-            self._pool.submit(self._carry_out, task, verdict, rows.get(task.recipient_key or ""))
+            future = self._pool.submit(self._carry_out, task, verdict, rows.get(task.recipient_key or ""))
+            self._running.add(future)
+            future.add_done_callback(self._running.discard)
+
+    def _suppressed(self, tasks: Sequence[Task], verdicts: Sequence[Verdict]) -> Mapping[str, Any]:
+        keys = [task.recipient_key for task in tasks if task.recipient_key]
+        try:
+            return self._desk.patience.call(lambda: self._desk.suppressions.suppressed(keys))
+        except Stopped:
+            for verdict in verdicts:
+                if isinstance(verdict, Send):
+                    self._release(verdict.claim)
+            raise
 
     def _carry_out(self, task: Task, verdict: Verdict, suppression: Mapping[str, Any] | None) -> None:
         try:
@@ -114,9 +152,10 @@ class Sending:
 
     def _tried(self, task: Task, verdict: Verdict, suppression: Mapping[str, Any] | None) -> None:
         """A fault of our own is tried again, then the mail fails and its record is parked."""
+        held = _Held(verdict.claim) if isinstance(verdict, Send) else None
         for _ in range(ATTEMPTS):
             try:
-                return self._one_try(task, verdict, suppression)
+                return self._one_try(task, held or verdict, suppression)
             except Stopped:
                 raise
             except Exception as error:  # noqa: BLE001  it is parked with the record
@@ -124,46 +163,54 @@ class Sending:
                 fault = error
         desk = self._desk
         desk.patience.call(lambda: desk.parking.park(task.record, fault, ATTEMPTS))
-        if isinstance(verdict, Send):
-            self._settle(task, verdict.claim, internal_failure(task))
+        if held:
+            self._settle(task, held.claim, internal_failure(task))
         else:
             task.finish()
         return None
 
-    def _one_try(self, task: Task, verdict: Verdict, suppression: Mapping[str, Any] | None) -> None:
+    def _one_try(self, task: Task, verdict: Verdict | _Held, suppression: Mapping[str, Any] | None) -> None:
         match verdict:
-            case Send(claim):
-                self._send(task, claim, suppression)
+            case _Held() as held:
+                self._send(task, held, suppression)
             case State(fact, claim):
                 self._desk.settler.put(Outcome(fact, claim, task.finish))
             case Defer(seconds):
                 self._defer(task, seconds)
 
-    def _send(self, task: Task, claim: Claim, suppression: Mapping[str, Any] | None) -> None:
-        desk, held = self._desk, [claim]
+    def _send(self, task: Task, held: _Held, suppression: Mapping[str, Any] | None) -> None:
+        desk = self._desk
         try:
-            fact = desk.delivery.outcome(
-                task, suppression, lambda mail: desk.patience.call(lambda: self._call_ses(held, mail))
+            fact = desk.patience.call(
+                lambda: desk.delivery.outcome(task, suppression, lambda mail: self._call_ses(held, mail))
             )
         except Ambiguous:
             self._defer(task, None)  # the claim stays open: feedback may close it, or the grace runs out
             return
         except Stopped:
-            desk.clerk.release(held[0])
+            self._release(held.claim)
             raise
-        self._settle(task, held[0], fact)
+        self._settle(task, held.claim, fact)
+
+    def _release(self, claim: Claim) -> None:
+        try:
+            self._desk.clerk.release(claim)
+        except Unavailable as error:
+            _log.warning("a claim stays open until it may be taken over: %s", error)
 
     def _settle(self, task: Task, claim: Claim, fact: MailFact) -> None:
         closed = self._desk.clerk.closed(claim, fact)
         assert closed.outcome is not None
         self._desk.settler.put(Outcome(closed.outcome, closed, task.finish))
 
-    def _call_ses(self, held: list[Claim], mail: Mail) -> str:
-        """One call, at its turn and under a claim that still has time. `held` keeps the claim it used."""
+    def _call_ses(self, held: _Held, mail: Mail) -> str:
+        """One call, at its turn and under a claim that still has time."""
         desk = self._desk
-        desk.patience.pause(desk.pace.take())
-        held[0] = desk.clerk.renewed(held[0])
-        return desk.mailer.send(mail)
+        if held.message_id is None:
+            desk.patience.pause(desk.pace.take())
+            held.claim = desk.clerk.renewed(held.claim)
+            held.message_id = desk.mailer.send(mail)
+        return held.message_id
 
     def _defer(self, task: Task, seconds: float | None) -> None:
         self._desk.patience.call(lambda: self._desk.clerk.defer(task, seconds))

@@ -1,5 +1,7 @@
 """SES as the mailer. Errors by a table: what certainly was not taken, what never will be, what nobody knows.
 
+A code that the table lacks is a refusal that we don't understand (4xx), or leaves the mail's fate open.
+
 SendEmail: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 The client must have its own retries off: a retry after a lost answer sends the mail twice.
 """
@@ -10,20 +12,22 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
+    PartialCredentialsError,
 )
 
 from consumers.mail import Ambiguous, Mail, Refusal, Throttled
 from pipeline.aws import error_code, service_errors
-from pipeline.errors import EngineError, Misconfigured, Unavailable
+from pipeline.errors import EngineError, Misconfigured, Unavailable, Unprocessable
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
 
 __all__ = ["SesMailer", "send_rate"]
 
-# Code → what it means for the mail; SES's own errors that are not here are ambiguous.
+# Code → what it means for the mail.
 _MEANING: dict[str, type[EngineError]] = {
     "TooManyRequestsException": Throttled,
     "ThrottlingException": Throttled,
@@ -33,12 +37,35 @@ _MEANING: dict[str, type[EngineError]] = {
     "AccountSuspendedException": Misconfigured,
     "MailFromDomainNotVerifiedException": Misconfigured,
     "NotFoundException": Misconfigured,
-    "AccessDeniedException": Misconfigured,
-    "AccessDenied": Misconfigured,
+    **dict.fromkeys(
+        (
+            "AccessDenied",
+            "AccessDeniedException",
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "IncompleteSignature",
+            "InvalidClientTokenId",
+            "InvalidSignatureException",
+            "MissingAuthenticationToken",
+            "NotAuthorized",
+            "OptInRequired",
+            "RequestExpired",
+            "SignatureDoesNotMatch",
+            "UnrecognizedClientException",
+        ),
+        Misconfigured,
+    ),
     "MessageRejected": Refusal,
     "BadRequestException": Refusal,
 }
-_NEVER_REACHED = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError)
+_NEVER_REACHED = (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+_REQUEST_TIMEOUT = 408
 
 
 class SesMailer:
@@ -75,10 +102,17 @@ def _utf8(text: str) -> dict[str, str]:
 
 def _translated(error: ClientError) -> EngineError:
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
-    meaning = _MEANING.get(code, Ambiguous)
+    meaning = _MEANING.get(code) or _unknown(
+        error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    )
     if meaning is Refusal:
         return Refusal("SES_REFUSED", f"SES refused the mail ({code}): {message}")
     return meaning(f"SES: {code}: {message}")
+
+
+def _unknown(status: int) -> type[EngineError]:
+    refused = 400 <= status < 500 and status != _REQUEST_TIMEOUT
+    return Unprocessable if refused else Ambiguous
 
 
 def send_rate(client: "SESV2Client") -> float:

@@ -1,5 +1,6 @@
 """Settling outcomes in groups: close the claims, append the facts, and only then call a task finished."""
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from pipeline.log import Log
 __all__ = ["Outcome", "Settler"]
 
 GROUP = 100
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,22 @@ class Settler:
     def _run(self) -> None:
         try:
             while group := self._next():
-                self._settle(group)
+                self._settled(group)
         except Stopped:
             return
+
+    def _settled(self, group: Sequence[Outcome]) -> None:
+        """An outcome at fault must not take the others with it: its task stays unfinished, and comes again."""
+        try:
+            self._settle(group)
+        except Stopped:
+            raise
+        except Exception:  # noqa: BLE001  the outcome at fault is found by settling each alone
+            if len(group) == 1:
+                _log.exception("%s could not be settled", group[0].fact.id)
+                return
+            for outcome in group:
+                self._settled([outcome])
 
     def _next(self) -> Sequence[Outcome]:
         """Empty once there is nothing more to come."""
