@@ -29,6 +29,7 @@ from infra.embedded import (
     put_events_size,
     rule_delivery,
     ses,
+    sqs_counting,
 )
 from infra.embedded.application import application
 from infra.embedded.patches import Patches
@@ -50,6 +51,7 @@ BEHAVIOURS = (
     kinesis_records,
     kinesis_streams,
     partiql,
+    sqs_counting,
     cloudformation,
     atomic_requests,  # last: its locks go around everything
 )

@@ -48,7 +48,10 @@ def _session(region: str) -> boto3.Session:
 
 
 def _config(config: Config | None) -> Config:
-    cheap = Config(ignore_configured_endpoint_urls=True, signature_version=UNSIGNED)
+    # boto3 puts its long user agent together anew for each request, unless it is given.
+    cheap = Config(
+        ignore_configured_endpoint_urls=True, signature_version=UNSIGNED, user_agent="sesmailengine"
+    )
     return cheap.merge(config) if config is not None else cheap
 
 

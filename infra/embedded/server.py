@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import socket
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from typing import Any
@@ -59,8 +60,18 @@ class Server:
     def _run(self, app: WSGIApplication, listener: socket.socket) -> None:
         config = _config(listener)
         served: Any = in_threads(app, self._threads)
+        serving = serve(served, config, shutdown_trigger=self._stopping.wait, mode="asgi")
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(serve(served, config, shutdown_trigger=self._stopping.wait, mode="asgi"))
+            runner.run(_to_the_end(serving))
+
+
+async def _to_the_end(serving: Awaitable[None]) -> None:
+    await serving
+    # A connection accepted in the last moment has a task that hasn't begun. Cancelled now, it would leave the
+    # socket open and its client waiting; once begun it closes it.
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        if (await asyncio.wait(others, timeout=GRACE))[1]:
+            return
 
 
 def _config(listener: socket.socket) -> Config:

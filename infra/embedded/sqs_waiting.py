@@ -55,12 +55,13 @@ class Waiting:
             deadline = monotonic() + int(seconds or 0)
             queue = backend.get_queue(queue_name)
             with queue._messages_lock:
-                while True:
+                while not self._released:
                     found: list[Any] = receive(backend, queue_name, count, 0, *rest, **named)
                     left = deadline - monotonic()
-                    if found or left <= 0 or self._released:
+                    if found or left <= 0:
                         return found
                     wait_at(queue, left)
+                return []
 
         def change_message_visibility(backend: SQSBackend, queue_name: str, *rest: Any, **named: Any) -> None:
             change(backend, queue_name, *rest, **named)
