@@ -32,7 +32,7 @@ def validated(address: str) -> str:
 @lru_cache(maxsize=10_000)
 def _validated(address: str) -> str:
     try:
-        found = validate_email(address, check_deliverability=False, allow_smtputf8=False)
+        found = validate_email(address, strict=True, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError as error:
         raise InvalidAddress(str(error)) from error
     return f"{found.ascii_local_part}@{found.ascii_domain}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import ids
+from pipeline import ids, json_text
 from pipeline.aws import service_errors
 from pipeline.engine import Engine
 from pipeline.errors import UserError
@@ -62,8 +62,8 @@ def _file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json_text.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"--data-file {path} can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise UserError(f"--data-file {path} must hold a JSON object")

@@ -26,8 +26,7 @@ def duration(text: str) -> float:
 
 def pairs(given: Sequence[str], option: str) -> dict[str, Any]:
     """`name=value` options as a mapping. Raises BadParameter."""
-    split = [each.partition("=") for each in given]
-    wrong = [name for name, sign, _ in split if not sign or not name]
+    wrong = [each for each in given if each.find("=") < 1]
     if wrong:
         raise typer.BadParameter(f"'{wrong[0]}' is not of the form name=value", param_hint=option)
-    return {name: value for name, _, value in split}
+    return {name: value for name, _, value in (each.partition("=") for each in given)}
