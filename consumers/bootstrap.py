@@ -18,7 +18,7 @@ from consumers.pace import Pace
 from consumers.parking import Parking
 from consumers.patience import Patience
 from consumers.projector import Aftermath, Projector
-from consumers.s3 import ArchiveBucket, TemplateBucket
+from consumers.s3 import ArchiveBucket, TemplateBucket, TemplateFolder
 from consumers.sender import Sender
 from consumers.sending import Desk, Sending
 from consumers.ses import SesMailer, send_rate
@@ -88,7 +88,7 @@ class Consumers:
             self._client("dynamodb"), settings.send_ledger_table_name, settings.retention, self._now
         )
         rules = ClerkRules(settings.open_claim_grace_seconds, settings.open_claim_policy == "send")
-        templates = TemplateBucket(self._client("s3"), settings.template_bucket_name)
+        templates = TemplateBucket(TemplateFolder(self._client("s3"), settings.template_bucket_name))
         sender = settings.default_sender_name, settings.default_sender_email
         patience = Patience("sender", stopping)
         rate = cache(lambda: min(patience.call(lambda: send_rate(ses)), settings.email_sender_concurrency))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from consumers.mail import Mail, Refusal
-from consumers.rendering import Templates, render, tags
+from consumers.rendering import render, tags
+from consumers.templates import Templates
 from pipeline import addresses, requests
 from pipeline.codec import Request
 from pipeline.events import MailFailed, MailSent

@@ -11,7 +11,7 @@ __all__ = ["Ambiguous", "Mail", "Mailer", "Refusal", "Throttled"]
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """`sender` and `reply_to` are ready for a header (RFC 5322, encoded words where needed)."""
+    """`sender` is ready for a header (RFC 5322, encoded words where needed); `subject` is as people read it."""
 
     to: str
     sender: str
@@ -19,6 +19,7 @@ class Mail:
     html: str
     text: str | None = None
     reply_to: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

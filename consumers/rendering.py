@@ -1,111 +1,71 @@
-"""From a template folder and a request to a mail. Templates are untrusted: sandbox, autoescape, no includes.
+"""From a compiled template and a request to a mail.
 
-Precedence: sender: request > metadata.json > the stack's default; reply-to and subject: request > metadata.
+Precedence: sender: request > metadata.json > the stack's default; the rest: request > metadata.json.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from email.utils import formataddr
-from typing import Protocol
+from collections.abc import Callable
 
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from consumers.headers import encoded, list_unsubscribe, mailbox, one_line
 from consumers.mail import Mail, Refusal
+from consumers.templates import FAULTS, Compiled, safely
 from pipeline import addresses, ids
-from pipeline.requests import HEADER_BREAKS, EmailRequest
+from pipeline.requests import EmailRequest
 
-__all__ = ["Compiled", "Templates", "compiled", "render", "tags"]
-
-_SANDBOX_LEAVES = (RecursionError, MemoryError)  # limits of the interpreter, which a template may reach
-_COMPILING = (TemplateError, SyntaxError, ValueError, AttributeError, *_SANDBOX_LEAVES)
-_RENDERING = (
-    TemplateError,
-    ArithmeticError,
-    TypeError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    *_SANDBOX_LEAVES,
-)
-
-_HTML = ImmutableSandboxedEnvironment(autoescape=True, undefined=StrictUndefined)
-_TEXT = ImmutableSandboxedEnvironment(autoescape=False, undefined=StrictUndefined)
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A template folder, compiled. `metadata` maps each name of metadata.json to its template."""
-
-    name: str
-    html: Template
-    text: Template | None
-    metadata: Mapping[str, Template]
-
-
-class Templates(Protocol):
-    def get(self, name: str) -> Compiled:
-        """Raises Refusal if there is no such template or it can't be compiled."""
-        ...
-
-
-def compiled(name: str, html: str, text: str | None, metadata: str) -> Compiled:
-    """Raises Refusal naming the file at fault."""
-    try:
-        strings = {key: each for key, each in json.loads(metadata).items() if isinstance(each, str)}
-        return Compiled(
-            name,
-            _HTML.from_string(html),
-            _TEXT.from_string(text) if text is not None else None,
-            {key: _TEXT.from_string(each) for key, each in strings.items()},
-        )
-    except _COMPILING as error:
-        raise Refusal("TEMPLATE_INVALID", f"template '{name}' can't be used: {_reason(error)}") from error
+__all__ = ["render", "tags"]
 
 
 def render(template: Compiled, request: EmailRequest, default_sender: tuple[str, str]) -> Mail:
     """The mail, without tags. `default_sender` is (name, address). Raises Refusal."""
+    missing = [name for name in template.required if name not in request.template_data]
+    if missing:
+        sentence = f"template '{template.name}' needs {_listed(missing)} in templateData"
+        raise Refusal("TEMPLATE_VARIABLE_MISSING", sentence)
     try:
-        return _mail(template, request, default_sender)
-    except _RENDERING as error:
-        sentence = f"template '{template.name}' could not be rendered: {_reason(error)}; check templateData"
+        return safely(lambda: _mail(template, request, default_sender))
+    except FAULTS as error:
+        reason = str(error) or type(error).__name__
+        sentence = f"template '{template.name}' could not be rendered: {reason}; check templateData"
         raise Refusal("TEMPLATE_RENDERING_FAILED", sentence) from error
 
 
 def _mail(template: Compiled, request: EmailRequest, default_sender: tuple[str, str]) -> Mail:
     data = request.template_data
 
-    def of_metadata(name: str) -> str:
-        return template.metadata[name].render(data).strip() if name in template.metadata else ""
+    def of_metadata(key: str) -> str:
+        return template.strings[key].render(data).strip() if key in template.strings else ""
 
-    name, address = _sender(request, of_metadata("senderName"), of_metadata("senderEmail"), default_sender)
     reply_to = request.reply_to or of_metadata("replyTo")
+    subject = one_line(request.subject or of_metadata("subject"), "the subject")
+    encoded(subject, "the subject")  # it has to fit into a header
     return Mail(
         to=request.to,
-        sender=formataddr((_one_line(name), addresses.validated(address))),
-        subject=_one_line(request.subject if request.subject is not None else of_metadata("subject")),
+        sender=_sender(request, of_metadata, default_sender),
+        subject=subject,
         html=template.html.render(data),
         text=template.text.render(data) if template.text else None,
         reply_to=addresses.validated(reply_to) if reply_to else None,
+        headers=_unsubscribe(request, of_metadata),
     )
 
 
-def _sender(request: EmailRequest, name: str, address: str, default: tuple[str, str]) -> tuple[str, str]:
+def _sender(request: EmailRequest, of_metadata: Callable[[str], str], default: tuple[str, str]) -> str:
     override = request.sender_override
-    if override:
-        return override.name or name or default[0], override.email
-    return name or default[0], address or default[1]
+    name = (override and override.name) or of_metadata("senderName") or default[0]
+    address = (override and override.email) or of_metadata("senderEmail") or default[1]
+    return mailbox(name, address)
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _unsubscribe(request: EmailRequest, of_metadata: Callable[[str], str]) -> dict[str, str]:
+    own = request.unsubscribe
+    if own:
+        return list_unsubscribe(own.url or "", own.mailto or "")
+    return list_unsubscribe(of_metadata("unsubscribe.url"), of_metadata("unsubscribe.mailto"))
 
 
-def _one_line(value: str) -> str:
-    if any(mark in value for mark in HEADER_BREAKS):
-        raise ValueError("a line break or NUL character would get into a header")
-    return value
+def _listed(names: list[str]) -> str:
+    return " and ".join(
+        [", ".join(f"'{name}'" for name in names[:-1])] * (len(names) > 1) + [f"'{names[-1]}'"]
+    )
 
 
 def tags(email_id: str, original_email_id: str, attempt: int) -> dict[str, str]:

@@ -18,6 +18,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from consumers.headers import encoded
 from consumers.mail import Ambiguous, Mail, Refusal, Throttled
 from pipeline.aws import error_code, service_errors
 from pipeline.errors import EngineError, Misconfigured, Unavailable, Unprocessable
@@ -93,7 +94,8 @@ class SesMailer:
 
 def _content(mail: Mail) -> Any:
     body = {"Html": _utf8(mail.html)} | ({"Text": _utf8(mail.text)} if mail.text is not None else {})
-    return {"Subject": _utf8(mail.subject), "Body": body}
+    headers = [{"Name": name, "Value": value} for name, value in mail.headers.items()]
+    return {"Subject": _utf8(encoded(mail.subject, "the subject")), "Body": body, "Headers": headers}
 
 
 def _utf8(text: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+import consumers.commands
 import infra.commands
 import pipeline.commands
 import projections.commands
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for folder in (infra.commands, pipeline.commands, projections.commands):
+for folder in (infra.commands, pipeline.commands, projections.commands, consumers.commands):
     app.add_typer(folder.commands)
 
 

@@ -1,16 +1,15 @@
 """The whole engine on one machine: the embedded AWS, the stack deployed into it, and every consumer."""
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Self
 
 from consumers.bootstrap import Consumers
 from consumers.dynamodb import CheckpointTable
 from consumers.one_machine import OneMachine, OneMachineHost
+from consumers.s3 import TemplateFolder
+from consumers.template_folders import folders, starter_folders
 from infra.embedded import EmbeddedAws
 from infra.embedded.ses import SesConfig
 from infra.stack import configuration, deploy
@@ -18,9 +17,8 @@ from pipeline.settings import Settings
 from pipeline.times import utc_now
 from projections.dynamodb import SuppressionTable, TrackingTable
 
-__all__ = ["LocalEngine", "LocalOptions", "push_templates", "starter_templates"]
+__all__ = ["LocalEngine", "LocalOptions"]
 
-TEMPLATE_FILES = ("template.html", "template.txt", "metadata.json")
 SENDER = "hello@sesmailengine.example.com"
 
 
@@ -99,7 +97,9 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         cloudformation = self.client("cloudformation")
         deploy(cloudformation, options.stack, options.parameters())
         self.settings = Settings.from_mapping(configuration(cloudformation, options.stack))
-        push_templates(self.client("s3"), self.settings.template_bucket_name, options.templates)
+        templates = TemplateFolder(self.client("s3"), self.settings.template_bucket_name)
+        for name, texts in (folders(options.templates) if options.templates else starter_folders()).items():
+            templates.put(name, texts)
         self._host = self._started_host()
         opening.callback(self._host.stop)
 
@@ -111,26 +111,3 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         host = OneMachineHost(OneMachine(consumers.log, checkpoints, utc_now), consumers.all())
         host.start()
         return host
-
-
-def push_templates(s3: Any, bucket: str, folder: Path | None) -> None:
-    """Put every template folder into the bucket."""
-    for name, texts in (starter_templates() if folder is None else _templates(folder)).items():
-        for file, text in texts.items():
-            s3.put_object(Bucket=bucket, Key=f"{name}/{file}", Body=text.encode())
-
-
-def starter_templates() -> Mapping[str, Mapping[str, str]]:
-    return _templates(files("templates"))
-
-
-def _templates(root: Traversable) -> dict[str, dict[str, str]]:
-    folders = [
-        each for each in root.iterdir() if each.is_dir() and each.joinpath(TEMPLATE_FILES[0]).is_file()
-    ]
-    return {folder.name: _texts(folder) for folder in folders}
-
-
-def _texts(folder: Traversable) -> dict[str, str]:
-    present = [name for name in TEMPLATE_FILES if folder.joinpath(name).is_file()]
-    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in present}

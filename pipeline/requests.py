@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline import addresses, ids
 
-__all__ = ["EmailRequest", "InvalidRequest", "SenderOverride", "parse"]
+__all__ = ["EmailRequest", "InvalidRequest", "SenderOverride", "Unsubscribe", "parse"]
 
 HEADER_BREAKS = ("\r", "\n", "\0")
 TEMPLATE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
@@ -58,6 +58,13 @@ class SenderOverride(_Model):
     name: HeaderText | None = None
 
 
+class Unsubscribe(_Model):
+    """Where a recipient unsubscribes: RFC 2369 and, for an https `url`, one click (RFC 8058)."""
+
+    url: HeaderText | None = None
+    mailto: Address | None = None
+
+
 class EmailRequest(_Model):
     """One mail to one recipient. Fields and rules: the integration guide."""
 
@@ -69,6 +76,7 @@ class EmailRequest(_Model):
     sender_override: SenderOverride | None = None
     reply_to: Address | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    unsubscribe: Unsubscribe | None = None
 
     @property
     def unknown_fields(self) -> list[str]:

@@ -1,0 +1,127 @@
+"""A template folder, read and compiled. Templates are untrusted code: see `consumers.sandbox`."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from jinja2 import Template, TemplateError
+
+from consumers.budget import budgeted
+from consumers.mail import Refusal
+from consumers.sandbox import html_environment, text_environment
+from consumers.watchdog import Watchdog
+
+__all__ = [
+    "FAULTS",
+    "FILES",
+    "HTML",
+    "LARGEST_FILE",
+    "METADATA",
+    "TEXT",
+    "Compiled",
+    "Templates",
+    "compiled",
+    "metadata_strings",
+    "safely",
+]
+
+FILES = ("template.html", "template.txt", "metadata.json")
+LARGEST_FILE = 256 * 1024
+SECONDS = 1.0
+
+# What a template can make of itself, once the sandbox and the limits have done their part.
+FAULTS = (
+    TemplateError, ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
+    TimeoutError, TypeError, ValueError,
+)  # fmt: skip
+
+HTML, TEXT = html_environment(), text_environment()
+_watchdog = Watchdog(SECONDS)
+Result = TypeVar("Result")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) and each.isidentifier() for each in value)
+
+
+def _is_unsubscribe(value: Any) -> bool:
+    return (
+        isinstance(value, dict) and value.keys() <= {"url", "mailto"} and all(map(_is_text, value.values()))
+    )
+
+
+METADATA: Mapping[str, Callable[[Any], bool]] = {
+    "subject": _is_text,
+    "senderName": _is_text,
+    "senderEmail": _is_text,
+    "replyTo": _is_text,
+    "priority": _is_text,
+    "version": _is_text,
+    "unsubscribe": _is_unsubscribe,
+    "requiredVariables": _is_names,
+    "optionalVariables": _is_names,
+}
+"""The keys of metadata.json, and what a value must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """`strings` has the templates of metadata.json by key, as `subject` or `unsubscribe.url`."""
+
+    name: str
+    html: Template
+    text: Template | None
+    strings: Mapping[str, Template]
+    required: tuple[str, ...] = ()
+
+
+class Templates(Protocol):
+    def get(self, name: str) -> Compiled:
+        """Raises Refusal if there is no such template or it can't be compiled."""
+        ...
+
+
+def safely(action: Callable[[], Result]) -> Result:
+    """Run a template's code within its limits of time and size. Raises one of FAULTS."""
+    with budgeted():
+        return _watchdog.call(action)
+
+
+def compiled(name: str, html: str, text: str | None, metadata: str) -> Compiled:
+    """Raises Refusal naming the fault."""
+    try:
+        return safely(lambda: _compiled(name, html, text, json.loads(metadata)))
+    except FAULTS as error:
+        sentence = f"template '{name}' can't be used: {str(error) or type(error).__name__}"
+        raise Refusal(
+            "TEMPLATE_INVALID", f"{sentence}; `sesmailengine templates check` tells more"
+        ) from error
+
+
+def _compiled(name: str, html: str, text: str | None, metadata: Any) -> Compiled:
+    if not isinstance(metadata, dict):
+        raise TypeError("metadata.json must hold an object")
+    wrong = [key for key, value in metadata.items() if key in METADATA and not METADATA[key](value)]
+    if wrong:
+        raise TypeError(f"'{wrong[0]}' in metadata.json has a value of the wrong kind")
+    return Compiled(
+        name,
+        HTML.from_string(html),
+        TEXT.from_string(text) if text is not None else None,
+        {key: TEXT.from_string(value) for key, value in metadata_strings(metadata)},
+        tuple(metadata.get("requiredVariables", ())),
+    )
+
+
+def metadata_strings(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The strings of metadata.json that are templates, by key."""
+    for key, value in metadata.items():
+        if isinstance(value, str):
+            yield key, value
+    for key, value in metadata.get("unsubscribe", {}).items():
+        yield f"unsubscribe.{key}", value
