@@ -1,0 +1,45 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from infra.embedded import EmbeddedAws
+from infra.stack import deploy
+from projections.dynamodb import SuppressionTable, TrackingTable
+from tests.projections.world import RETENTION
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The projections' tables as the stack deploys them."""
+
+    client: Any
+    tracking_name: str
+    suppression_name: str
+
+    @property
+    def tracking(self) -> TrackingTable:
+        return TrackingTable(self.client, self.tracking_name, RETENTION)
+
+    @property
+    def suppression(self) -> SuppressionTable:
+        return SuppressionTable(self.client, self.suppression_name)
+
+    def tracking_row(self, email_id: str) -> Any:
+        """As an application reads it; None if there is none."""
+        found = self.client.get_item(TableName=self.tracking_name, Key={"emailId": {"S": email_id}})
+        return found.get("Item")
+
+    def suppression_row(self, address: str) -> Any:
+        found = self.client.get_item(TableName=self.suppression_name, Key={"email": {"S": address}})
+        return found.get("Item")
+
+
+@pytest.fixture(scope="module")
+def tables() -> Iterator[Tables]:
+    """One deployment for a module: its tests use mails and addresses of their own."""
+    parameters = {"DefaultSenderEmail": "a@b.example", "DeletionProtection": "false"}
+    with EmbeddedAws() as aws:
+        told = deploy(aws.client("cloudformation"), "engine", parameters)
+        yield Tables(aws.client("dynamodb"), told["TrackingTableName"], told["SuppressionTableName"])
