@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def engine() -> Iterator[Running]:
 def block(heading: str, number: int = 0) -> str:
     """A Python block below a heading of the guide."""
     section = re.split(rf"^#+ {re.escape(heading)}$", GUIDE, flags=re.MULTILINE)[1]
-    code = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)[number]
+    code: str = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)[number]
     return code.replace("'sesmailengine-EmailBus'", f"'{STACK}-EmailBus'")
 
 
@@ -92,7 +93,7 @@ def test_the_email_client_sends_its_simple_email_and_the_one_with_all_options(en
 def test_batch_sending_leaves_a_row_for_each_user(engine: Running) -> None:
     assert "Failed" not in execute(engine, block("Batch Sending"))
     for number in (1, 2, 3):
-        assert until(lambda number=number: rows_to(engine, f"user{number}@example.com", "newsletter"))
+        assert until(partial(rows_to, engine, f"user{number}@example.com", "newsletter"))
 
 
 def test_the_permission_check_succeeds_and_its_unknown_template_leaves_a_failed_row(engine: Running) -> None:

@@ -24,7 +24,10 @@ GARBAGE = (b"\xff\xfe no text", b"{", b"[1, 2]", b'{"id": 7}', b"", b"null")
 MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     "no-to": ({"templateName": "welcome"}, "'to' is required"),
     "no-template-name": ({"to": "a@post.example"}, "'templateName' is required"),
-    "list-for-to": ({"to": ["a@post.example"], "templateName": "welcome"}, "'to' must be a string, not a list"),
+    "list-for-to": (
+        {"to": ["a@post.example"], "templateName": "welcome"},
+        "'to' must be a string, not a list",
+    ),
     "list-for-data": (
         {"to": "a@post.example", "templateName": "welcome", "templateData": []},
         "'templateData' must be an object, not a list",
@@ -55,7 +58,9 @@ class Ran:
     @cached_property
     def rows(self) -> dict[str, Mail]:
         settings = self.engine.settings
-        table = TrackingTable(self.engine.client("dynamodb"), settings.tracking_table_name, settings.retention)
+        table = TrackingTable(
+            self.engine.client("dynamodb"), settings.tracking_table_name, settings.retention
+        )
         wanted = [f"mail-{number}" for number in range(REQUESTS)] + list(MALFORMED)
         return {key: stored.state for key, stored in table.load(wanted).items()}
 
