@@ -1,0 +1,153 @@
+"""Where mail is sent, over parts in memory: the log, the ledger and SES outlive the senders, which may die."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from consumers.clerk import Clerk, ClerkRules
+from consumers.delivery import Delivery
+from consumers.ledger import MemoryLedger
+from consumers.pace import Pace
+from consumers.parking import Parking
+from consumers.sender import Sender
+from consumers.sending import Desk, Sending
+from consumers.settling import Settler
+from consumers.templates import compiled
+from pipeline import ids
+from pipeline.codec import Event, decode
+from pipeline.events import Fact, MailFailed, MailSent
+from pipeline.log import Record
+from pipeline.memory import MemoryLog
+from tests import builders
+from tests.consumers.fakes import (
+    TIMEOUT,
+    Clock,
+    FakeDelays,
+    FakeMailer,
+    FakeSuppressions,
+    FakeTemplates,
+    Hurried,
+    Life,
+    MemoryLetters,
+    MortalDelays,
+    MortalLedger,
+    MortalLog,
+    MortalMailer,
+)
+
+GRACE = 600.0
+HOLD = 30.0
+CALL_TIMEOUT = 10.0
+RULES = ClerkRules(grace=GRACE, hold=HOLD, call_timeout=CALL_TIMEOUT)
+UNTIL_ABANDONED = HOLD + CALL_TIMEOUT + GRACE
+
+WELCOME = compiled(
+    "welcome", "<p>Welcome, {{ userName }}</p>", None, '{"subject": "Welcome, {{ userName }}"}'
+)
+SENDER = ("Acme", "hello@acme.example")
+
+
+@dataclass
+class Worker:
+    """One sender process, working for one shard."""
+
+    sender: Sender
+    sending: Sending
+    desk: Desk
+    life: Life
+
+    def process(self, records: Sequence[Record]) -> None:
+        self.sender.process(records)
+
+    def done(self) -> bool:
+        """Wait until everything that was accepted is finished."""
+        return self.sender._watermark.wait(TIMEOUT)
+
+    def work(self, records: Sequence[Record]) -> None:
+        self.process(records)
+        assert self.done()
+
+    def stop(self) -> None:
+        self.sending.stop(TIMEOUT)
+
+
+@dataclass
+class Office:
+    rules: ClerkRules = RULES
+    log: MemoryLog = field(default_factory=MemoryLog)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    mailer: FakeMailer = field(default_factory=FakeMailer)
+    delays: FakeDelays = field(default_factory=FakeDelays)
+    templates: FakeTemplates = field(default_factory=lambda: FakeTemplates(WELCOME))
+    suppressions: FakeSuppressions = field(default_factory=FakeSuppressions)
+    letters: MemoryLetters = field(default_factory=MemoryLetters)
+    clock: Clock = field(default_factory=Clock)
+    workers: list[Worker] = field(default_factory=list)
+
+    def worker(self, dies: str = "", in_flight: int = 4) -> Worker:
+        life = Life(dies)
+        ledger, log = MortalLedger(life, self.ledger), MortalLog(life, self.log)
+        patience, settler_patience = Hurried("sender"), Hurried("settler")
+        desk = Desk(
+            clerk=Clerk(ledger, MortalDelays(life, self.delays), self.rules, self.clock),
+            suppressions=self.suppressions,
+            delivery=Delivery(self.templates, SENDER),
+            mailer=MortalMailer(life, self.mailer),
+            pace=Pace(lambda: 1_000_000.0),
+            settler=Settler(ledger, log, settler_patience),
+            parking=Parking("sender", self.letters, log, self.clock),
+            patience=patience,
+        )
+        sending = Sending(desk, in_flight)
+        self.workers.append(Worker(Sender(sending, log), sending, desk, life))
+        return self.workers[-1]
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.stop()
+
+    # ── What comes in ──
+
+    def request(self, email_id: str = builders.ORDER, event_id: str = "", **fields: object) -> Record:
+        """A request that has come into the log."""
+        detail = builders.request(emailId=email_id, **fields)
+        return self.append(builders.requested(detail, id=event_id or f"event-of-{email_id}").to_bytes())
+
+    def append(self, data: bytes) -> Record:
+        return self.log.append_bytes(data, "key")
+
+    def records(self) -> list[Record]:
+        """The whole log."""
+        shards = self.log.shards()
+        return [
+            record for shard in shards for record in self.log.reader(shard.id, None).read(100_000).records
+        ]
+
+    def come_due(self) -> list[Record]:
+        """The deferred requests come back, once the longest of their delays is over."""
+        due, self.delays.due = self.delays.due, []
+        self.clock.forward(max((seconds for _, seconds in due), default=0))
+        facts = [
+            each.envelope(ids.derived_id("due", str(n), str(self.clock())), builders.NINE)
+            for n, (each, _) in enumerate(due)
+        ]
+        return [self.append(fact.to_bytes()) for fact in facts]
+
+    # ── What came of it ──
+
+    def facts(self, *kinds: type[Fact]) -> list[Event]:
+        events = [decode(record.data) for record in self.records()]
+        return [event for event in events if isinstance(event.body, kinds or Fact)]
+
+    def outcomes(self) -> dict[str, str]:
+        """What became of each mail, by id: `sent`, or the code of its failure; one outcome fact for each."""
+        found: dict[str, str] = {}
+        facts = {event.id: event.body for event in self.facts(MailSent, MailFailed)}
+        for fact in facts.values():
+            assert isinstance(fact, MailSent | MailFailed)
+            assert fact.email_id not in found
+            found[fact.email_id] = fact.error_code if isinstance(fact, MailFailed) else "sent"
+        return found
+
+    def mails(self) -> list[str]:
+        """The ids of the mails that SES took, in its order."""
+        return [ids.from_tag(mail.tags["emailId"]) or "" for mail in self.mailer.taken]
