@@ -1,10 +1,12 @@
 """What every store of a projection promises: one suite for the memory and for the tables."""
 
+import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import reduce
+from threading import Barrier
 from typing import Any, Generic, TypeVar
 
 import pytest
@@ -174,10 +176,23 @@ def test_history_survives_every_further_merge(subject: Subject[Any], key: str, n
     assert subject.stored(key) == {key: reduce(subject.join, states)}
 
 
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Threads that give way all the time: a race shows where there is one."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("restless_threads")
 def test_200_concurrent_updates_of_one_row_lose_nothing(subject: Subject[Any], key: str) -> None:
     states = [subject.state(key, n) for n in range(UPDATES)]
 
+    together = Barrier(WRITERS)
+
     def write(own: Sequence[Any]) -> None:
+        together.wait()
         for state in own:
             merge(subject.store, {key: state}, subject.join)
 
