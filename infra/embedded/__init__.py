@@ -19,6 +19,7 @@ from moto.sqs.models import sqs_backends
 
 from infra.embedded import (
     atomic_requests,
+    bounded_memory,
     cloudformation,
     dispatch,
     in_process,
@@ -45,6 +46,7 @@ __all__ = ["ACCOUNT", "EmbeddedAws", "PortInUse"]
 ACCOUNT = "123456789012"
 
 BEHAVIOURS = (
+    bounded_memory,
     plain_results,
     put_events_size,
     rule_delivery,

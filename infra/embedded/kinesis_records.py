@@ -25,6 +25,7 @@ __all__ = ["ShardLog", "StoredRecord", "append", "check_size", "install"]
 MAX_RECORDS = 500
 MAX_REQUEST_BYTES = MAX_READ_BYTES = 10 * 1024 * 1024
 MAX_READ_RECORDS = 10_000
+TRIM_LOT = 1_000
 
 
 class StoredRecord(NamedTuple):
@@ -66,6 +67,12 @@ class ShardLog(Shard):
         self.last_number = self._number(self._count)
         self._log.append(StoredRecord(self.last_number, arrived, partition_key, data, explicit_hash_key))
         return str(self.last_number)
+
+    def trim(self, retention: float) -> None:
+        """Forgets what is so many seconds older than the last; in lots, since each moves all that remains."""
+        horizon = self._log[-1].arrived - retention
+        if len(self._log) > TRIM_LOT and self._log[TRIM_LOT].arrived < horizon:
+            del self._log[: bisect_left(self._log, horizon, key=_arrival_of)]
 
     def read(self, after: int, limit: int | None) -> tuple[list[StoredRecord], int]:
         """Records with greater numbers, as many as one response holds, and how far the last is behind (ms)."""
@@ -115,6 +122,7 @@ def append(
     """One record, `data` in base64; its place as in a response. Raises the errors of PutRecord."""
     check_size(stream, partition_key, data)
     number, shard = stream.put_record(partition_key, explicit_hash_key, data)
+    stream.shards[shard].trim(stream.retention_period_hours * 3600)
     return {"SequenceNumber": number, "ShardId": shard}
 
 

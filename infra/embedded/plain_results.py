@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 from moto.core import responses, serialize
-from moto.core.common_models import BaseModel
 from moto.core.responses import ActionContext, ActionResult
 from moto.core.utils import method_names_from_class
 from moto.dynamodb.models.utilities import DynamoJsonEncoder
@@ -39,7 +38,6 @@ def install(patches: Patches) -> None:
     patches.replace(responses, "method_names_from_class", cache(method_names_from_class))
     patches.replace(responses, "gen_amzn_requestid_long", _request_id)
     patches.replace(DynamoResult, "execute_result", PlainResult.execute_result)
-    patches.replace(BaseModel, "__new__", staticmethod(_untracked(BaseModel.__new__)))
     picker = serialize.XFormedAttributePicker
     patches.replace(picker, "__call__", _exact_key_first(picker.__call__))
 
@@ -49,17 +47,6 @@ def _request_id(headers: dict[str, Any] | None = None) -> str:
     if headers is not None:
         headers["x-amzn-requestid"] = request_id
     return request_id
-
-
-def _untracked(new: Callable[..., Any]) -> Callable[..., Any]:
-    """For its dashboard moto keeps every item and message that there ever was; S3 needs that to close files."""
-
-    def make(cls: type, *arguments: Any, **named: Any) -> Any:
-        if cls.__module__.startswith("moto.s3"):
-            return new(cls, *arguments, **named)
-        return object.__new__(cls)
-
-    return make
 
 
 def _exact_key_first(pick: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from functools import cache, partial
 
 import pytest
 
@@ -15,6 +16,4 @@ def aws() -> Iterator[EmbeddedAws]:
 @pytest.fixture(params=["in process", "http"])
 def client(aws: EmbeddedAws, request: pytest.FixtureRequest) -> ClientOf:
     """boto3 clients by service, of both kinds."""
-    if request.param == "http":
-        return lambda service: over_http(aws, service)
-    return aws.client
+    return cache(partial(over_http, aws) if request.param == "http" else aws.client)

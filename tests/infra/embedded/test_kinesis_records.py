@@ -158,6 +158,19 @@ def test_what_is_no_iterator_is_refused(client: ClientOf, log: str) -> None:
         client("kinesis").get_records(ShardIterator="bm9uc2Vuc2U=")
 
 
+def test_what_is_older_than_the_retention_is_forgotten_in_lots(
+    client: ClientOf, log: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = 24 * 3600.0
+    now = [0.0]
+    monkeypatch.setattr(kinesis_records, "time", lambda: now[0])
+    batch = [{"PartitionKey": "k", "Data": b"x"}] * 500
+    for moment in (0.0, 1.0, 1.2, day + 1.5):
+        now[0] = moment
+        client("kinesis").put_records(StreamName="log", Records=batch)
+    assert sum(len(read(client, shard["ShardId"])["Records"]) for shard in shards(client)) == 500
+
+
 def test_a_request_holds_500_records_and_10_mib(client: ClientOf, log: str) -> None:
     entries = [{"PartitionKey": f"{number:04}", "Data": b"x" * 20_900} for number in range(500)]
     answer = client("kinesis").put_records(StreamName="log", Records=entries)
