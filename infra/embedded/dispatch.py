@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from botocore.exceptions import HTTPClientError
 from moto import backends
 from moto.core.base_backend import BackendDict
-from moto.core.exceptions import HTTPException
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.request import Request
+from werkzeug.exceptions import HTTPException
 
 __all__ = ["Reply", "answer", "forget_routes"]
 
@@ -38,7 +38,7 @@ def answer(service: str, request: Request) -> Reply:
     try:
         status, headers, body = handler(request, request.raw_url, request.headers)
     except HTTPException as error:
-        status, headers, body = error.code, dict(error.get_headers()), error.get_body()
+        status, headers, body = error.code or 500, dict(error.get_headers()), error.get_body()
     except HTTPClientError:  # a connection that breaks, as far as the client can tell
         raise
     except Exception as error:

@@ -49,7 +49,7 @@ def _session(region: str) -> boto3.Session:
 
 def _config(config: Config | None) -> Config:
     # boto3 puts its long user agent together anew for each request, unless it is given.
-    cheap = Config(
+    cheap = Config(  # type: ignore[call-arg]
         ignore_configured_endpoint_urls=True, signature_version=UNSIGNED, user_agent="sesmailengine"
     )
     return cheap.merge(config) if config is not None else cheap
@@ -62,7 +62,8 @@ def _send(backend: str, request: AWSPreparedRequest, scope: str) -> AWSResponse:
     body = _bytes(request.body)
     made = Request(environ(Sent(request.method, url.scheme, url.netloc, target, headers, body)))
     reply = answer(backend, made)
-    return AWSResponse(request.url, reply.status, reply.headers, MockRawResponse(reply.body))
+    reply_headers: Any = reply.headers
+    return AWSResponse(request.url, reply.status, reply_headers, MockRawResponse(reply.body))
 
 
 def _text(value: str | bytes) -> str:

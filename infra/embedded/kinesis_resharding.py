@@ -90,7 +90,8 @@ def _child(stream: Stream, step: int, start: int, end: int, parents: list[Any]) 
     """Its numbers are greater than its parents', however soon it follows them."""
     shards: list[Any] = list(stream.shards.values())
     ids = [parent.shard_id for parent in parents]
-    return models.Shard(  # the one in force while the embedded AWS is open
+    shard: Any = models.Shard  # the one in force while the embedded AWS is open
+    return shard(
         max(shard._shard_id for shard in shards) + step,  # noqa: SLF001  the number in its id; there is no other
         start,
         end,

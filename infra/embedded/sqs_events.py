@@ -38,7 +38,7 @@ def with_parsed_body(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attribute(value: dict[str, Any]) -> dict[str, Any]:
-    made = {"stringListValues": [], "binaryListValues": [], "dataType": value.get("DataType")}
+    made: dict[str, Any] = {"stringListValues": [], "binaryListValues": [], "dataType": value.get("DataType")}
     if value.get("StringValue") is not None:
         made["stringValue"] = value["StringValue"]
     if value.get("BinaryValue") is not None:

@@ -113,14 +113,16 @@ def _environ_of(scope: dict[str, Any], body: bytes) -> WSGIEnvironment:
 
 def _respond(app: WSGIApplication, request: WSGIEnvironment) -> Response:
     started: list[tuple[int, list[tuple[bytes, bytes]]]] = []
+    chunks_written: list[bytes] = []
 
-    def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+    def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[[bytes], object]:
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         started.append((int(status.split(" ", 1)[0]), encoded))
+        return chunks_written.append
 
     chunks = app(request, start_response)
     try:
-        body = b"".join(chunks)
+        body = b"".join([*chunks_written, *chunks])
     finally:
         close = getattr(chunks, "close", None)
         if close is not None:

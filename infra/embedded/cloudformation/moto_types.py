@@ -14,12 +14,14 @@ def apply_after(patches: Patches, model: Any, apply: Apply) -> None:
     """`apply(resource, properties)` runs after each creation and update of a resource of that model."""
     create, update = model.create_from_cloudformation_json, model.update_from_cloudformation_json
 
-    def created(_: type, name: str, json: dict[str, Any], *place: str, **named: Any) -> Any:
+    def created(_: type, /, name: str, json: dict[str, Any], *place: str, **named: Any) -> Any:
         resource = create(name, json, *place, **named)
         apply(resource, json["Properties"])
         return resource
 
-    def updated(_: type, *, original_resource: Any, cloudformation_json: dict[str, Any], **named: Any) -> Any:
+    def updated(
+        _: type, /, *, original_resource: Any, cloudformation_json: dict[str, Any], **named: Any
+    ) -> Any:
         resource = original_resource
         if not hasattr(update, "__isabstractmethod__"):  # which moto takes for "there is no such method"
             resource = update(
