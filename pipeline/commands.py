@@ -1,10 +1,12 @@
 """Commands about the log: `send` asks for a mail as any application does, by an event on the bus."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
 from pipeline import ids, json_text
 from pipeline.aws import service_errors
@@ -12,6 +14,8 @@ from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.events import EMAIL_REQUEST
 from pipeline.options import AsJson, Stack, pairs
+from pipeline.requests import EmailRequest
+from pipeline.status_event import StatusChanged
 
 __all__ = ["commands"]
 
@@ -52,6 +56,24 @@ def send(
     engine: Engine = context.obj(stack)
     asked = _put(engine, detail)
     typer.echo(json.dumps(asked) if as_json else f"asked for {asked['emailId']}")
+
+
+class Schema(StrEnum):
+    request = "request"
+    status_event = "status-event"
+
+
+@commands.command()
+def schema(of: Annotated[Schema, typer.Argument(help="What to describe.")]) -> None:
+    """Print the JSON Schema of a request's detail, or of a status event's.
+
+    Example: sesmailengine schema request > email-request.schema.json
+    """
+    models: dict[Schema, type[BaseModel]] = {
+        Schema.request: EmailRequest,
+        Schema.status_event: StatusChanged,
+    }
+    typer.echo(json.dumps(models[of].model_json_schema(by_alias=True), indent=2))
 
 
 def _given(**fields: str | None) -> dict[str, str]:

@@ -51,7 +51,7 @@ def send(bus: Bus) -> Callable[..., str]:
 def run(bus: Bus, *options: str) -> str:
     engine = Engine(lambda _: bus, lambda: Settings.from_mapping(NAMES))
     arguments = ["--to", "ana@example.com", "--template", "welcome", *options]
-    done = CliRunner().invoke(commands, arguments, obj=lambda _: engine)
+    done = CliRunner().invoke(commands, ["send", *arguments], obj=lambda _: engine)
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.output

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def faults(**fields: Any) -> list[str]:
 
 def test_the_complete_event_of_the_guide_is_accepted_whole() -> None:
     found = parse(COMPLETE)
-    assert found.model_dump(by_alias=True) == COMPLETE
+    assert found.model_dump(by_alias=True, exclude_none=True) == COMPLETE
     assert found.unknown_fields == []
 
 
@@ -236,3 +237,38 @@ def test_whatever_is_asked_for_it_is_a_request_or_invalid(detail: dict[str, Any]
 def test_whatever_the_recipient_it_is_a_request_or_invalid(text: str) -> None:
     with suppress(InvalidRequest):
         parse(request(to=text))
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ({"cc": ["a@post.example"]}, "'cc' is not supported: one mail goes to one recipient"),
+        ({"BCC": "a@post.example"}, "'BCC' is not supported: one mail goes to one recipient"),
+        ({"attachments": []}, "'attachments' is not supported: put a link to the file into templateData"),
+        ({"template_data": {}}, "'template_data' is not a field: write 'templateData'"),
+        ({"reply-to": "a@post.example"}, "'reply-to' is not a field: write 'replyTo'"),
+        ({"EmailID": "x"}, "'EmailID' is not a field: write 'emailId'"),
+        ({"senderOverride": {"Email": "a@post.example"}}, "write 'senderOverride.email'"),
+        ({"priority": "urgent"}, "'priority' must be 'transactional' or 'bulk'"),
+        ({"expiresAt": "tomorrow"}, "'expiresAt' must be a time such as"),
+        ({"metadata": {"note": "x" * 9000}}, "'metadata' has 9012 bytes as JSON; at most 8192"),
+    ],
+)
+def test_what_would_be_passed_over_in_silence_is_refused_with_the_remedy(
+    extra: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(said)):
+        parse({"to": "a@post.example", "templateName": "welcome", **extra})
+
+
+def test_other_unknown_fields_are_noted_and_shortened() -> None:
+    request = parse({"to": "a@post.example", "templateName": "welcome", "colour": "red", "x" * 500: 1})
+    assert request.unknown_fields == ["colour", "x" * 64]
+
+
+def test_an_expiry_is_compared_as_time() -> None:
+    request = parse(
+        {"to": "a@post.example", "templateName": "welcome", "expiresAt": "2026-11-24T10:00:00+01:00"}
+    )
+    assert not request.is_expired(datetime(2026, 11, 24, 9, 0, tzinfo=UTC))
+    assert request.is_expired(datetime(2026, 11, 24, 9, 1, tzinfo=UTC))
