@@ -89,6 +89,8 @@ class SesMailer:
             raise _translated(error) from error
         except BotoCoreError as error:
             raise Ambiguous(f"SES: {error}") from error
+        if "MessageId" not in answer:  # the SDK makes something of half an answer, too
+            raise Ambiguous("SES: the answer was cut short")
         return answer["MessageId"]
 
 
