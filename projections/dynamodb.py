@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from pipeline import times
 from pipeline.aws import error_code, service_errors
 from pipeline.dynamodb import Statement, execute, insert, marshal, read_items, unmarshal, update
+from projections.reputation import Minute, Reputation, Tally
 from projections.rows import mail_of, row_of
 from projections.store import Stored
 from projections.suppression import Cause, History
@@ -17,10 +19,11 @@ from projections.tracking import Mail
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["SuppressionTable", "TrackingTable"]
+__all__ = ["ReputationTable", "SuppressionTable", "TrackingTable"]
 
 Raw = dict[str, Any]
 
+HOUR = "hour "
 HISTORY = "HISTORY:"  # no address: a suppression key is lower-cased whole
 
 
@@ -121,6 +124,78 @@ class SuppressionTable:
         }
         given = {name: marshal(value) for name, value in item.items() if value is not None}
         return {"Put": {"TableName": self._table, "Item": given}}
+
+
+class ReputationTable:
+    """`{stack}-Reputation`: for each minute of a day a row with the sets, and a row of counts for each hour.
+
+    DynamoDB's `ADD` joins sets by itself. What an `ADD` returns are snapshots of a growing state, so of two
+    pairs of counts the greater is the later; the row of counts takes a pair only when it is.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
+        self._client, self._table, self._retention = client, table, retention
+
+    def add(self, tallies: Mapping[Minute, Tally]) -> None:
+        """Join what was said; repetition changes nothing."""
+        with service_errors("DynamoDB"):
+            for minute, tally in tallies.items():
+                self._count(minute, self._added(minute, tally))
+
+    def of_day(self, day: str) -> Reputation:
+        """From the rows of counts: at most 24 of them."""
+        with service_errors("DynamoDB"):
+            rows = self._client.query(
+                TableName=self._table,
+                KeyConditionExpression="#day = :day AND begins_with(#minute, :hour)",
+                ExpressionAttributeNames={"#day": "day", "#minute": "minute"},
+                ExpressionAttributeValues={":day": {"S": day}, ":hour": {"S": HOUR}},
+            )["Items"]
+        return Reputation(_total(rows, "a"), _total(rows, "b"))
+
+    def _added(self, minute: Minute, tally: Tally) -> Reputation:
+        sets = {"accepted": tally.accepted, "bounced": tally.bounced}
+        given = {name: sorted(digests) for name, digests in sets.items() if digests}
+        answer = self._client.update_item(
+            TableName=self._table,
+            Key=_minute_key(minute, minute.minute),
+            UpdateExpression=f"SET #ttl = :ttl ADD {', '.join(f'{name} :{name}' for name in given)}",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues={
+                ":ttl": self._ttl(minute),
+                **{f":{name}": {"BS": digests} for name, digests in given.items()},
+            },
+            ReturnValues="ALL_NEW",
+        )["Attributes"]
+        return Reputation(*(len(answer.get(name, {}).get("BS", ())) for name in sets))
+
+    def _count(self, minute: Minute, seen: Reputation) -> None:
+        hour, of_hour = minute.minute.split(":")
+        names = {"#a": f"a{of_hour}", "#b": f"b{of_hour}", "#ttl": "ttl"}
+        values = {":a": marshal(seen.accepted), ":b": marshal(seen.bounced), ":ttl": self._ttl(minute)}
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=_minute_key(minute, HOUR + hour),
+                UpdateExpression="SET #a = :a, #b = :b, #ttl = :ttl",
+                ConditionExpression="attribute_not_exists(#a) OR #a < :a OR #b < :b",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+
+    def _ttl(self, minute: Minute) -> Any:
+        return marshal(int((times.parse(minute.day) + self._retention).timestamp()))
+
+
+def _minute_key(minute: Minute, row: str) -> Raw:
+    return {"day": {"S": minute.day}, "minute": {"S": row}}
+
+
+def _total(rows: Collection[Mapping[str, Any]], letter: str) -> int:
+    return sum(int(value["N"]) for row in rows for name, value in row.items() if name[0] == letter)
 
 
 def _lost_the_race(error: ClientError) -> bool:
