@@ -3,6 +3,7 @@
 Few mails, few addresses and times that often agree, so that events meet.
 """
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,24 @@ from tests.projections import builders
 from tests.projections.builders import again, at, failed, feedback, sent, unknown
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+
+class Brief(bytes):
+    """A record that a report on a failure shows in one line."""
+
+    def __repr__(self) -> str:
+        told = json.loads(self)
+        detail = told["detail"]
+        own = (
+            detail.get(SES_EVENTS[detail["eventType"]][0])
+            if detail.get("eventType") in SES_EVENTS
+            else detail
+        )
+        names = ("emailId", "email", "bounceType", "bounceSubType", "complaintFeedbackType", "isBotEvent")
+        said = {name: own[name] for name in names if name in (own or {})}
+        mail = detail.get("mail", {"messageId": detail.get("sesMessageId"), "timestamp": ""})
+        kind = detail.get("eventType", told["detail-type"])
+        return f"<{kind} {told['time']} {mail['messageId']} {mail['timestamp']} {said}>"
 
 
 class About(NamedTuple):
@@ -134,14 +153,14 @@ def wear(draw: st.DrawFn) -> list[bytes]:
         days * DAY * number // 14 + slack * (number == 14) for number in range(draw(st.integers(14, 16)))
     ]
     return [
-        builders.soft_bounce(None, at(milliseconds=ms), to=to, message_id=f"foreign-{number % mails}")
+        Brief(builders.soft_bounce(None, at(milliseconds=ms), to=to, message_id=f"foreign-{number % mails}"))
         for number, ms in enumerate(moments)
     ]
 
 
 def histories(largest: int) -> st.SearchStrategy[list[bytes]]:
     outcome, response, intervention = outcomes(), responses(), interventions()
-    event = st.one_of(outcome, outcome, response, response, response, intervention, intervention)
+    event = st.one_of(outcome, outcome, response, response, response, intervention, intervention).map(Brief)
     plain = _up_to(largest, event)
     worn = st.tuples(_up_to(largest - 16, event), wear()).map(lambda parts: parts[0] + parts[1])
     return st.one_of(plain, plain, worn)

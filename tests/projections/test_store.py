@@ -18,7 +18,7 @@ from tests.projections.world import NOTIFY, RETENTION, Contested, World, standin
 
 Words = frozenset[str]
 FEW = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

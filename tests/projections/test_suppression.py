@@ -27,7 +27,7 @@ from tests.projections.builders import (
 )
 from tests.projections.histories import interventions, responses, wear
 
-law = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+law = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 told_of_addresses = st.one_of(responses(), interventions(), interventions())
 

@@ -24,7 +24,7 @@ from tests.projections.builders import (
 )
 from tests.projections.histories import OURS, outcomes, responses
 
-law = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+law = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 KEY = OURS[0].email_id or ""
 
