@@ -12,10 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_pascal
 
 from pipeline.errors import UserError
+from pipeline.status_event import Status
 
 __all__ = ["Settings"]
 
-Status = Literal["sent", "delivered", "opened", "soft_bounced", "bounced", "complained", "failed"]
 Statuses = Annotated[
     tuple[Status, ...],
     BeforeValidator(lambda v: tuple(part.strip() for part in v.split(",")) if isinstance(v, str) else v),

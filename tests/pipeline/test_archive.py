@@ -321,6 +321,7 @@ LEAKS: Mapping[str, Envelope | bytes] = {
     "a subject asked for": requested(request(subject=SECRET)),
     "a sender's name": requested(request(senderOverride={"email": "a@b.example", "name": SECRET})),
     "where replies go": requested(request(replyTo=f"{SECRET}@b.example")),
+    "where one unsubscribes": requested(request(unsubscribe={"url": f"https://a.example/{SECRET}"})),
     "an unknown field of a request": requested(request(cardNumber=SECRET)),
     "an unknown field of an envelope": wire(json.loads(requested().to_bytes()) | {"note": SECRET}),
     "an unknown field of a fact": envelope(

@@ -1,4 +1,4 @@
-"""`sesmailengine send`: what it asks for, and what it says of it."""
+"""`sesmailengine send` and `schema`: what they ask for, and what they say."""
 
 import json
 from collections.abc import Callable
@@ -143,3 +143,26 @@ def test_what_the_bus_refuses_is_said() -> None:
 def test_a_bus_that_cannot_be_reached_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         run(Bus(EndpointConnectionError(endpoint_url="http://127.0.0.1")))
+
+
+# ── The schemas ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def schema_of(what: str) -> Any:
+    return json.loads(CliRunner().invoke(commands, ["schema", what]).output)
+
+
+def test_the_schema_of_a_request_has_the_names_of_the_wire() -> None:
+    found = schema_of("request")
+    assert found["required"] == ["to", "templateName"]
+    assert {"templateData", "senderOverride", "replyTo", "expiresAt"} <= found["properties"].keys()
+
+
+def test_the_schema_of_a_status_event_has_the_names_of_the_wire() -> None:
+    found = schema_of("status-event")
+    assert found["required"] == ["eventId", "emailId", "status", "timestamp"]
+    assert {"toEmail", "bounceType", "metadata"} <= found["properties"].keys()
+
+
+def test_there_is_no_schema_of_anything_else() -> None:
+    assert CliRunner().invoke(commands, ["schema", "ledger"]).exit_code == 2
