@@ -18,7 +18,7 @@ from pipeline.requests import EmailRequest
 
 __all__ = ["Delivery", "Suppressions", "Task", "internal_failure"]
 
-LONGEST_ADDRESS = 320
+LONGEST_TEMPLATE_NAME = 128
 
 
 class Suppressions(Protocol):
@@ -43,7 +43,7 @@ class Task:
     @property
     def to(self) -> str | None:
         to = self.request.detail.get("to") if self.request else None
-        return to if isinstance(to, str) and 0 < len(to) <= LONGEST_ADDRESS else None
+        return to if isinstance(to, str) and 0 < len(to) <= addresses.LONGEST else None
 
     @property
     def recipient_key(self) -> str | None:
@@ -54,17 +54,18 @@ class Task:
         return self.request.source if self.request else None
 
     def known(self) -> dict[str, Any]:
-        """What can be said of the mail before its request is known to be valid."""
+        """What can be said of the mail before its request is known to be valid: nothing of any size."""
         detail = self.request.detail if self.request else {}
         template, metadata = detail.get("templateName"), detail.get("metadata")
+        fitting = isinstance(metadata, dict) and requests.json_size(metadata) <= requests.METADATA_BYTES
         return {
             "email_id": self.email_id,
             "original_email_id": self.original_email_id,
             "retry_attempt": self.retry_attempt,
             "to_email": self.to,
             "original_source": self.source,
-            "template_name": template if isinstance(template, str) else None,
-            "metadata": metadata if isinstance(metadata, dict) else {},
+            "template_name": template[:LONGEST_TEMPLATE_NAME] if isinstance(template, str) else None,
+            "metadata": metadata if fitting else {},
             "event_id": self.event_id,
             "place": self.place,
         }

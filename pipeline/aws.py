@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from pipeline.errors import EngineError, Misconfigured, Unavailable
+from pipeline.errors import EngineError, Misconfigured, Unavailable, Unprocessable
 
 __all__ = ["error_code", "service_errors", "translated"]
 
@@ -26,6 +26,14 @@ _OPERATOR = {  # what no amount of waiting mends
     "UnrecognizedClientException",
 }
 
+_RECORD = {  # what the service will never take, whatever its state
+    "InvalidMessageContents",
+    "InvalidParameterValue",
+    "SerializationException",
+    "ValidationError",  # of one PartiQL statement in a batch, or one action of a transaction
+    "ValidationException",
+}
+
 
 def error_code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "Unknown")
@@ -33,7 +41,7 @@ def error_code(error: ClientError) -> str:
 
 @contextmanager
 def service_errors(service: str) -> Iterator[None]:
-    """Raise what the SDK raises as one of ours: the service is waited for, or an operator has to act."""
+    """Raise what the SDK raises as one of ours: wait for the service, have an operator act, park the record."""
     try:
         yield
     except ClientError as error:
@@ -47,4 +55,6 @@ def service_errors(service: str) -> Iterator[None]:
 
 def translated(service: str, code: str, message: str) -> EngineError:
     sentence = f"{service}: {code}: {message}"
+    if code in _RECORD:
+        return Unprocessable(sentence)
     return Misconfigured(sentence) if code in _OPERATOR else Unavailable(sentence)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from pipeline import addresses
 from pipeline.envelope import OUR_SOURCE, Envelope
 from pipeline.log import Place
 
@@ -101,17 +102,20 @@ class SendDue(Fact):
     reason: str
 
 
+Address = Annotated[str, Field(min_length=3, max_length=addresses.LONGEST)]
+
+
 class AddressSuppressed(Fact):
     detail_type: ClassVar[str] = "Address Suppressed"
 
-    email: str
+    email: Address
     reason: str
 
 
 class AddressReleased(Fact):
     detail_type: ClassVar[str] = "Address Released"
 
-    email: str
+    email: Address
     reason: str
 
 

@@ -63,7 +63,7 @@ def parse(detail: Json, detail_type: str, envelope_time: str) -> Feedback:
         message_id=_needed(mail["messageId"]),
         mail_time=times.text(times.parse(mail["timestamp"])),
         time=times.text(times.parse(part.get("timestamp") or _default_time(kind, mail, envelope_time))),
-        recipients=[addresses.canonical(each) for each in _recipients(part, mail)],
+        recipients=[addresses.canonical(each) for each in _recipients(part, mail) if each.strip()],
         email_id=email_id,
         original_email_id=_tag(tags, "originalEmailId") or email_id,
         retry_attempt=_attempt(tags),

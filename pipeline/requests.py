@@ -14,10 +14,19 @@ from pydantic_core import ErrorDetails
 
 from pipeline import addresses, ids, times
 
-__all__ = ["EmailRequest", "InvalidRequest", "Priority", "SenderOverride", "Unsubscribe", "parse"]
+__all__ = [
+    "EmailRequest",
+    "InvalidRequest",
+    "Priority",
+    "SenderOverride",
+    "Unsubscribe",
+    "json_size",
+    "parse",
+]
 
 HEADER_BREAKS = ("\r", "\n", "\0")
 TEMPLATE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+LONGEST_HEADER = 995
 METADATA_BYTES = 8 * 1024
 LONGEST_NAME = 64  # of an unknown field, as it is noted
 MOST_NAMES = 20
@@ -29,9 +38,15 @@ class InvalidRequest(ValueError):
     """The sentence lists all faults."""
 
 
+def json_size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())
+
+
 def _header_text(value: str) -> str:
     if any(mark in value for mark in HEADER_BREAKS):
         raise ValueError("must be one line: remove line breaks and NUL characters")
+    if len(value) > LONGEST_HEADER:
+        raise ValueError(f"must have at most {LONGEST_HEADER} characters")
     return value
 
 
@@ -58,7 +73,7 @@ def _time(value: str) -> str:
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
-    size = len(json.dumps(value, ensure_ascii=False).encode())
+    size = json_size(value)
     if size > METADATA_BYTES:
         raise ValueError(f"has {size} bytes as JSON; at most {METADATA_BYTES} are kept with a mail")
     return value
