@@ -7,8 +7,8 @@ the same name; it is created only if absent:
     worker A:  rows 11…20 ─► create events/…/shard_10  ─► created ─► crash, no checkpoint
     worker B:  rows 11…25 ─► create events/…/shard_10  ─► exists, its last is 20 ─► goes on with 21…25
 
-A worker begins after the shard's last archived record, whatever became of its checkpoint. A file spans so
-little time that one with records which the log still has begins within the day before the oldest of them.
+A worker begins after the shard's last archived record, whatever became of its checkpoint. A file spans at
+most an hour of arrivals, so a reader who looks for a time knows how far before it a file may lie.
 """
 
 import time
@@ -24,7 +24,7 @@ from pipeline.log import Record, sequence_text
 __all__ = ["ArchiveFiles", "Archiver", "FileFacts", "file_key"]
 
 FLUSH_BYTES = 64 * 1024 * 1024
-LONGEST_SPAN = timedelta(hours=1)  # of arrivals in one file; far below the day that is searched
+LONGEST_SPAN = timedelta(hours=1)
 
 FileFacts = Mapping[str, str]  # shard, after, first, last (sequence texts), count, schema
 

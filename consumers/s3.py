@@ -163,7 +163,10 @@ class ArchiveBucket:
         return None
 
     def last_of(self, shard: str, since: datetime) -> FileFacts | None:
-        """Everything is looked through only for a shard that is new, or was quiet for longer than a day."""
+        """The latest days first: what begins there is later in the chain than what begins before.
+
+        Everything is looked through only for a shard that is new, or was quiet for longer than a day.
+        """
         lately = f"events/dt={since - timedelta(days=1):%Y-%m-%d}"
         with service_errors("S3"):
             last = self._last_key(shard, lately) or self._last_key(shard, "events/")
