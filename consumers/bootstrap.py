@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -10,11 +11,13 @@ from botocore.config import Config
 from consumers.archiver import Archiver
 from consumers.clerk import Clerk, ClerkRules
 from consumers.delivery import Delivery
-from consumers.dynamodb import LedgerTable
+from consumers.dynamodb import LedgerTable, PaceTable
 from consumers.eventbridge import EventBus
+from consumers.gates import BounceRate, Limits
 from consumers.handler import Handler
+from consumers.lanes import Lane
 from consumers.one_machine import Consumer
-from consumers.pace import Pace
+from consumers.pace import Pace, SendRate
 from consumers.parking import Parking
 from consumers.patience import Patience
 from consumers.projector import Aftermath, Projector
@@ -25,9 +28,10 @@ from consumers.ses import SesMailer, send_rate
 from consumers.settling import Settler
 from consumers.sqs import DelayQueue, ParkedQueue
 from pipeline.kinesis import KinesisLog
+from pipeline.requests import Priority
 from pipeline.settings import Settings
 from pipeline.times import Clock, utc_now
-from projections.dynamodb import SuppressionTable, TrackingTable
+from projections.dynamodb import ReputationTable, SuppressionTable, TrackingTable
 
 __all__ = ["Consumers"]
 
@@ -39,22 +43,35 @@ Client = Callable[..., Any]
 
 
 class Consumers:
-    """All consumers of an engine, over the same clients. Nothing starts before a handler is asked for."""
+    """All consumers of an engine, over the same clients. Nothing starts before a handler is asked for.
 
-    def __init__(self, settings: Settings, client: Client, now: Clock = utc_now) -> None:
+    `with_simulator`: mails to SES's mailbox simulator count for the bounce rate.
+    """
+
+    def __init__(
+        self, settings: Settings, client: Client, now: Clock = utc_now, *, with_simulator: bool = False
+    ) -> None:
         self._settings, self._client, self._now = settings, cache(client), now
         self.log = KinesisLog(self._client("kinesis"), settings.stream_name)
         self._delays = DelayQueue(self._client("sqs"), settings.delay_queue_url)
+        self._templates = TemplateBucket(TemplateFolder(self._client("s3"), settings.template_bucket_name))
+        dynamodb = self._client("dynamodb")
+        self._ledger = LedgerTable(dynamodb, settings.send_ledger_table_name, settings.retention, now)
+        self._reputation = ReputationTable(
+            dynamodb, settings.reputation_table_name, settings.retention, with_simulator=with_simulator
+        )
 
     def all(self) -> list[Consumer]:
-        return [self.sender(), self.projector(), self.archiver()]
+        return [self.sender("transactional"), self.sender("bulk"), self.projector(), self.archiver()]
 
-    def sender(self) -> Consumer:
-        stopping = threading.Event()
-        sending = cache(lambda: self._sending(stopping))
-        return Consumer(
-            "sender", lambda _shard, _after: Sender(sending(), self.log), self._parking("sender"), stopping
-        )
+    def sender(self, lane: Priority) -> Consumer:
+        name, stopping = f"sender-{lane}", threading.Event()
+        sending = cache(lambda: self._sending(lane, Patience(name, stopping)))
+
+        def handler(_shard: str, _after: int | None) -> Sender:
+            return Sender(sending(), self.log, Lane(lane, self._templates, self._ledger, self._now))
+
+        return Consumer(name, handler, self._parking(name), stopping)
 
     def projector(self) -> Consumer:
         return self._consumer("projector", lambda _shard, _after: self._projector())
@@ -80,26 +97,34 @@ class Consumers:
         delay = settings.soft_bounce_retry_delay_seconds
         aftermath = Aftermath(bus, self._delays, settings.notify_statuses, delay)
         mails = TrackingTable(self._client("dynamodb"), settings.tracking_table_name, settings.retention)
-        return Projector(mails, self._suppression(), aftermath)
+        return Projector(mails, self._suppression(), aftermath, self._reputation)
 
-    def _sending(self, stopping: threading.Event) -> Sending:
+    def _sending(self, lane: Priority, patience: Patience) -> Sending:
         settings, ses = self._settings, self._client("sesv2", config=CALL_ONCE)
-        ledger = LedgerTable(
-            self._client("dynamodb"), settings.send_ledger_table_name, settings.retention, self._now
-        )
         rules = ClerkRules(settings.open_claim_grace_seconds, settings.open_claim_policy == "send")
-        templates = TemplateBucket(TemplateFolder(self._client("s3"), settings.template_bucket_name))
-        sender = settings.default_sender_name, settings.default_sender_email
-        patience = Patience("sender", stopping)
-        rate = cache(lambda: min(patience.call(lambda: send_rate(ses)), settings.email_sender_concurrency))
         desk = Desk(
-            clerk=Clerk(ledger, self._delays, rules, self._now),
+            clerk=Clerk(self._ledger, self._delays, rules, self._now),
             suppressions=self._suppression(),
-            delivery=Delivery(templates, sender),
+            delivery=self._delivery(),
             mailer=SesMailer(ses, settings.configuration_set_name),
-            pace=Pace(rate),
-            settler=Settler(ledger, self.log, Patience("settler", threading.Event())),
-            parking=self._parking("sender"),
+            pace=self._pace(SendRate(lambda: send_rate(ses), settings.email_sender_concurrency), lane),
+            settler=Settler(self._ledger, self.log, Patience("settler", threading.Event())),
+            parking=self._parking(f"sender-{lane}"),
             patience=patience,
         )
         return Sending(desk, settings.sends_in_flight)
+
+    def _delivery(self) -> Delivery:
+        settings = self._settings
+        limits = Limits(
+            age=timedelta(hours=settings.max_request_age_hours),
+            bounce_rate=settings.bounce_rate_threshold / 100,
+            minimum_sends=settings.bounce_rate_minimum_sends,
+        )
+        sender = settings.default_sender_name, settings.default_sender_email
+        bounce_rate = BounceRate(self._reputation.of_day, limits, self._now)
+        return Delivery(self._templates, sender, bounce_rate, limits, self._now)
+
+    def _pace(self, rate: SendRate, lane: Priority) -> Pace:
+        grants = PaceTable(self._client("dynamodb"), self._settings.reputation_table_name)
+        return Pace(grants, rate.current, lambda: self._now().timestamp(), bulk=lane == "bulk")

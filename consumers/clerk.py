@@ -4,16 +4,17 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from consumers.delivery import Task
+from consumers.gates import BOUNCE_RATE
 from consumers.ledger import Claim, Ledger, Standing, meaning
 from consumers.mail import Ambiguous
 from consumers.projector import Delays
+from consumers.tasks import Task
 from pipeline import ids, times
 from pipeline.envelope import Envelope
 from pipeline.events import Fact, MailDuplicate, MailFact, MailFailed, SendDue
 from pipeline.times import Clock
 
-__all__ = ["Clerk", "ClerkRules", "Defer", "Send", "State", "Verdict"]
+__all__ = ["OPEN_CLAIM", "Clerk", "ClerkRules", "Defer", "Send", "State", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Defer:
 
     seconds: float
 
+
+OPEN_CLAIM = "open claim"
 
 Verdict = Send | State | Defer
 
@@ -125,7 +128,7 @@ class Clerk:
     def release(self, claim: Claim) -> None:
         self._ledger.release(claim)
 
-    def defer(self, task: Task, seconds: float | None = None) -> None:
+    def defer(self, task: Task, seconds: float | None = None, reason: str = OPEN_CLAIM) -> None:
         """Let the request come back, by default when an open claim may be taken over."""
         rules = self._rules
         due = SendDue(
@@ -133,7 +136,8 @@ class Clerk:
             original_email_id=task.original_email_id,
             retry_attempt=task.retry_attempt,
             place=task.place,
-            reason="open claim",
+            reason=reason,
+            deferrals=task.deferrals + (reason == BOUNCE_RATE),
         )
         wait = rules.hold + rules.call_timeout + rules.grace if seconds is None else seconds
         self._delays.defer([due], round(wait) + 1)

@@ -1,16 +1,17 @@
-"""The ledger of sends and the checkpoints on DynamoDB.
+"""The ledger of sends, the grants of its pace and the checkpoints on DynamoDB.
 
 A claim's row: `token`, `eventId`, `sendBefore`, `attempt`, `state` (open | closed), `outcome` (the fact's
 envelope as JSON, once closed), `ttl`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from consumers.ledger import Claim
+from consumers.pace import Block
 from pipeline.aws import error_code, service_errors
 from pipeline.dynamodb import Statement, execute, insert, marshal, read_items, unmarshal, update
 from pipeline.envelope import Envelope
@@ -20,7 +21,7 @@ from pipeline.times import Clock
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["CheckpointTable", "LedgerTable"]
+__all__ = ["CheckpointTable", "LedgerTable", "PaceTable"]
 
 OPEN, CLOSED = "open", "closed"
 
@@ -52,6 +53,9 @@ class LedgerTable:
     def close(self, claims: Sequence[Claim]) -> None:
         last = {claim.email_id: claim for claim in claims}
         execute(self._client, [self._change(claim, self._item(claim)) for claim in last.values()])
+
+    def known(self, email_ids: Collection[str]) -> Collection[str]:
+        return [claim.email_id for claim in self._read(list(email_ids))]
 
     def release(self, claim: Claim) -> None:
         with service_errors("DynamoDB"):
@@ -101,6 +105,55 @@ def _claim(raw: Mapping[str, Any]) -> Claim:
         attempt=row["attempt"],
         outcome=Envelope.model_validate_json(row["outcome"]) if "outcome" in row else None,
     )
+
+
+class PaceTable:
+    """The grants of sending, in one item of `{stack}-Reputation`, which has no key that a client chooses."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client, self._table = client, table
+
+    def take(self, number: int, wanted: int, most: int) -> Block:
+        wanted = min(wanted, most)
+        while wanted > 0:
+            there = self._add(number, wanted, most)
+            if there is None or (there.number < number and self._begin(number, wanted)):
+                return Block(number, wanted)
+            if there.number >= number:
+                number, wanted = there.number, min(wanted, most - there.granted)
+        return Block(number, 0)
+
+    def _add(self, number: int, wanted: int, most: int) -> Block | None:
+        """None once it is granted, else the block that is there."""
+        return self._update(
+            "SET granted = granted + :wanted",
+            "#block = :block AND granted <= :room",
+            {":block": marshal(number), ":wanted": marshal(wanted), ":room": marshal(most - wanted)},
+        )
+
+    def _begin(self, number: int, wanted: int) -> bool:
+        values = {":block": marshal(number), ":wanted": marshal(wanted)}
+        condition = "attribute_not_exists(#block) OR #block < :block"
+        return self._update("SET #block = :block, granted = :wanted", condition, values) is None
+
+    def _update(self, update: str, condition: str, values: Mapping[str, Any]) -> Block | None:
+        with service_errors("DynamoDB"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"day": {"S": "pace"}, "minute": {"S": "sending"}},
+                    UpdateExpression=update,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames={"#block": "block"},
+                    ExpressionAttributeValues=values,
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                item: Any = error.response.get("Item") or {}
+                return Block(*(int(item[name]["N"]) if name in item else -1 for name in ("block", "granted")))
+        return None
 
 
 class CheckpointTable:

@@ -5,7 +5,7 @@ outcome, verbatim. What a claim that stands means is decided here, without clock
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -41,6 +41,10 @@ class Ledger(Protocol):
 
     def close(self, claims: Sequence[Claim]) -> None:
         """Write the outcomes of claims that still stand; those that were taken over are left alone."""
+        ...
+
+    def known(self, email_ids: Collection[str]) -> Collection[str]:
+        """Those that have a claim, open or closed."""
         ...
 
     def release(self, claim: Claim) -> None:
@@ -93,6 +97,10 @@ class MemoryLedger:
     def close(self, claims: Sequence[Claim]) -> None:
         with self._lock:
             self.claims |= {claim.email_id: claim for claim in claims if self._stands(claim)}
+
+    def known(self, email_ids: Collection[str]) -> Collection[str]:
+        with self._lock:
+            return [email_id for email_id in email_ids if email_id in self.claims]
 
     def release(self, claim: Claim) -> None:
         with self._lock:

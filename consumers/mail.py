@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pipeline.errors import EngineError, Unavailable
 
-__all__ = ["Ambiguous", "Mail", "Mailer", "Refusal", "Throttled"]
+__all__ = ["Ambiguous", "Mail", "Mailer", "Postponed", "Refusal", "Throttled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,14 @@ class Refusal(EngineError):
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code, self.sentence = code, sentence
+
+
+class Postponed(EngineError):
+    """This mail will be decided on again after some seconds."""
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        super().__init__(reason)
+        self.reason, self.seconds = reason, seconds
 
 
 class Throttled(Unavailable):

@@ -15,7 +15,7 @@ from projections import suppression, tracking
 from projections.effects import Announcement, Retry, due, marked
 from projections.store import Store, merge
 
-__all__ = ["Aftermath", "Bus", "Delays", "Projector", "readable"]
+__all__ = ["Aftermath", "Bus", "Delays", "Projector", "Reputation", "readable"]
 
 
 class Bus(Protocol):
@@ -27,6 +27,12 @@ class Bus(Protocol):
 class Delays(Protocol):
     def defer(self, due: Sequence[SendDue], seconds: int) -> None:
         """Have each come back into the log after this time, at least once."""
+        ...
+
+
+class Reputation(Protocol):
+    def add(self, events: Sequence[Event]) -> None:
+        """Join what the events say of the day's bounce rate; repetition changes nothing."""
         ...
 
 
@@ -47,15 +53,21 @@ class Aftermath:
 
 class Projector(Handler):
     def __init__(
-        self, mails: Store[tracking.Mail], addresses: Store[suppression.History], aftermath: Aftermath
+        self,
+        mails: Store[tracking.Mail],
+        addresses: Store[suppression.History],
+        aftermath: Aftermath,
+        reputation: Reputation,
     ) -> None:
-        self._mails, self._addresses, self._aftermath = mails, addresses, aftermath
+        self._mails, self._addresses = mails, addresses
+        self._aftermath, self._reputation = aftermath, reputation
         self._durable: int | None = None
 
     def process(self, records: Sequence[Record]) -> None:
         """Suppressions first: the sender should know of them as soon as anybody."""
         events = readable(records)
         merge(self._addresses, suppression.fold(events), suppression.join)
+        self._reputation.add(events)
         merge(self._mails, tracking.fold(events), tracking.join, self._aftermath.carry_out)
         if records:
             self._durable = records[-1].sequence

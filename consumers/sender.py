@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from consumers.delivery import Task
 from consumers.handler import Handler, Watermark
+from consumers.lanes import Lane
 from consumers.sending import Sending
+from consumers.tasks import Task
 from pipeline import ids
 from pipeline.codec import Event, Request, Unreadable, decode
 from pipeline.events import SendDue
@@ -16,18 +17,29 @@ __all__ = ["Sender"]
 
 
 class Sender(Handler):
-    def __init__(self, sending: Sending, log: Log) -> None:
-        self._sending, self._log = sending, log
+    """For one shard; without a lane it takes every request."""
+
+    def __init__(self, sending: Sending, log: Log, lane: Lane | None = None) -> None:
+        self._sending, self._log, self._lane = sending, log, lane
         self._watermark = Watermark()
 
     def process(self, records: Sequence[Record]) -> None:
+        """Accepts a record once nothing can be at fault any more."""
         for record in records:
             task = self._task(record)
+            mine = task and (self._lane is None or self._lane.is_mine(task))
             if self._watermark.accept(record.sequence):
-                if task:
-                    self._sending.submit(task)
-                else:
-                    self._watermark.finish(record.sequence)
+                self._begin(task, mine=bool(mine), sequence=record.sequence)
+        for task in self._lane.overlooked() if self._lane else ():
+            self._sending.submit(task)
+
+    def _begin(self, task: Task | None, *, mine: bool, sequence: int) -> None:
+        if task is None:
+            self._watermark.finish(sequence)
+        elif mine or self._lane is None:
+            self._sending.submit(task)
+        else:
+            self._lane.leave(task)
 
     def durable(self) -> int | None:
         return self._watermark.durable
@@ -45,7 +57,7 @@ class Sender(Handler):
         match event.body:
             case Request() as request:
                 email_id, place = request.email_id, record.place
-                return Task(email_id, email_id, 0, event.id, place, request, record, finish)
+                return Task(email_id, email_id, 0, event.id, place, request, record, finish, event.time)
             case SendDue() as due:
                 return self._deferred(due, record, finish)
         return None
@@ -64,6 +76,8 @@ class Sender(Handler):
             request,
             record,
             finish,
+            event.time if event else None,
+            due.deferrals,
         )
 
     def _request_at(self, due: SendDue) -> Event | None:

@@ -15,14 +15,15 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from consumers.clerk import Clerk, Defer, Send, State, Verdict
-from consumers.delivery import Delivery, Suppressions, Task, internal_failure
+from consumers.clerk import OPEN_CLAIM, Clerk, Defer, Send, State, Verdict
+from consumers.delivery import Delivery, Suppressions, internal_failure
 from consumers.ledger import Claim
-from consumers.mail import Ambiguous, Mail, Mailer
+from consumers.mail import Ambiguous, Mail, Mailer, Postponed
 from consumers.pace import Pace
 from consumers.parking import Parks
 from consumers.patience import Patience, Stopped
 from consumers.settling import Outcome, Settler
+from consumers.tasks import Task
 from pipeline.errors import Unavailable
 from pipeline.events import MailFact
 
@@ -187,6 +188,10 @@ class Sending:
         except Ambiguous:
             self._defer(task, None)  # the claim stays open: feedback may close it, or the grace runs out
             return
+        except Postponed as postponed:
+            self._defer(task, postponed.seconds, postponed.reason)
+            self._release(held.claim)
+            return
         except Stopped:
             self._release(held.claim)
             raise
@@ -207,11 +212,12 @@ class Sending:
         """One call, at its turn and under a claim that still has time."""
         desk = self._desk
         if held.message_id is None:
-            desk.patience.pause(desk.pace.take())
+            while wait := desk.pace.take():
+                desk.patience.pause(wait)
             held.claim = desk.clerk.renewed(held.claim)
             held.message_id = desk.mailer.send(mail)
         return held.message_id
 
-    def _defer(self, task: Task, seconds: float | None) -> None:
-        self._desk.patience.call(lambda: self._desk.clerk.defer(task, seconds))
+    def _defer(self, task: Task, seconds: float | None, reason: str = OPEN_CLAIM) -> None:
+        self._desk.patience.call(lambda: self._desk.clerk.defer(task, seconds, reason))
         task.finish()

@@ -104,7 +104,7 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         opening.callback(self._host.stop)
 
     def _started_host(self) -> OneMachineHost:
-        consumers = Consumers(self.settings, self.client)
+        consumers = Consumers(self.settings, self.client, with_simulator=True)
         self.log = consumers.log
         checkpoints = CheckpointTable(self.client("dynamodb"), f"{self.settings.stack_name}-LocalCheckpoints")
         checkpoints.create()

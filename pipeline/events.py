@@ -100,6 +100,7 @@ class SendDue(Fact):
     retry_attempt: Attempt
     place: Place
     reason: str
+    deferrals: int = 0
 
 
 Address = Annotated[str, Field(min_length=3, max_length=addresses.LONGEST)]

@@ -42,6 +42,9 @@ class Settings(BaseModel):
     soft_bounce_retry_delay_seconds: Seconds = 900
     open_claim_grace_seconds: Seconds = 600
     open_claim_policy: Literal["send", "fail"] = "send"
+    max_request_age_hours: Positive = 72
+    bounce_rate_threshold: Annotated[float, Field(gt=0, le=100)] = 5.0  # per cent
+    bounce_rate_minimum_sends: Positive = 100
     archive_flush_seconds: Seconds = 900
     notify_statuses: Statuses = ("delivered", "opened", "soft_bounced", "bounced", "complained", "failed")
 
@@ -49,6 +52,7 @@ class Settings(BaseModel):
     stream_name: str
     tracking_table_name: str
     suppression_table_name: str
+    reputation_table_name: str
     send_ledger_table_name: str
     template_bucket_name: str
     archive_bucket_name: str

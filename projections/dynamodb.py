@@ -1,7 +1,7 @@
 """The projections' tables on DynamoDB: compare-and-swap on a version, calls that carry many rows."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError
 
 from pipeline import times
 from pipeline.aws import error_code, service_errors
+from pipeline.codec import Event
 from pipeline.dynamodb import Statement, execute, insert, marshal, read_items, unmarshal, update
-from projections.reputation import Minute, Reputation, Tally
+from projections.reputation import Minute, Reputation, Tally, fold
 from projections.rows import mail_of, row_of
 from projections.store import Stored
 from projections.suppression import Cause, History
@@ -133,11 +134,17 @@ class ReputationTable:
     pairs of counts the greater is the later; the row of counts takes a pair only when it is.
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, retention: timedelta, *, with_simulator: bool = False
+    ) -> None:
         self._client, self._table, self._retention = client, table, retention
+        self._with_simulator = with_simulator
 
-    def add(self, tallies: Mapping[Minute, Tally]) -> None:
-        """Join what was said; repetition changes nothing."""
+    def add(self, events: Iterable[Event]) -> None:
+        """Join what the events say; repetition changes nothing."""
+        self.join(fold(events, with_simulator=self._with_simulator))
+
+    def join(self, tallies: Mapping[Minute, Tally]) -> None:
         with service_errors("DynamoDB"):
             for minute, tally in tallies.items():
                 self._count(minute, self._added(minute, tally))

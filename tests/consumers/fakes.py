@@ -15,13 +15,29 @@ from consumers.patience import Patience
 from consumers.projector import Bus, Delays
 from consumers.templates import Compiled, Templates
 from pipeline import ids
+from pipeline.codec import Event
 from pipeline.envelope import Envelope
 from pipeline.errors import Unavailable
 from pipeline.events import SendDue
 from pipeline.log import Log, Place, Reader, Record, Shard
 from pipeline.memory import Crash
+from projections.reputation import Reputation
 
 TIMEOUT = 10.0
+
+
+class FakeReputation:
+    """A day as it is told, and the events it was given."""
+
+    def __init__(self) -> None:
+        self.today = Reputation(0, 0)
+        self.events: list[Event] = []
+
+    def of_day(self, _: str) -> Reputation:
+        return self.today
+
+    def add(self, events: Sequence[Event]) -> None:
+        self.events += events
 
 
 class Clock:

@@ -1,17 +1,19 @@
 """Where mail is sent, over parts in memory: the log, the ledger and SES outlive the senders, which may die."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from consumers.clerk import Clerk, ClerkRules
 from consumers.delivery import Delivery
+from consumers.gates import BounceRate, Limits
 from consumers.ledger import MemoryLedger
-from consumers.pace import Pace
+from consumers.pace import MemoryGrants, Pace
 from consumers.parking import Parking
 from consumers.sender import Sender
 from consumers.sending import Desk, Sending
 from consumers.settling import Settler
-from consumers.templates import compiled
+from consumers.templates import Templates, compiled
 from pipeline import ids
 from pipeline.codec import Event, decode
 from pipeline.events import Fact, MailFailed, MailSent
@@ -23,6 +25,7 @@ from tests.consumers.fakes import (
     Clock,
     FakeDelays,
     FakeMailer,
+    FakeReputation,
     FakeSuppressions,
     FakeTemplates,
     Hurried,
@@ -44,6 +47,13 @@ WELCOME = compiled(
     "welcome", "<p>Welcome, {{ userName }}</p>", None, '{"subject": "Welcome, {{ userName }}"}'
 )
 SENDER = ("Acme", "hello@acme.example")
+
+
+def delivery_of(
+    templates: Templates, clock: Clock, reputation: FakeReputation, kind: type[Delivery] = Delivery
+) -> Delivery:
+    bounce_rate = BounceRate(reputation.of_day, Limits(), clock, keep_seconds=0)
+    return kind(templates, SENDER, bounce_rate, Limits(), clock)
 
 
 @dataclass
@@ -81,6 +91,7 @@ class Office:
     suppressions: FakeSuppressions = field(default_factory=FakeSuppressions)
     letters: MemoryLetters = field(default_factory=MemoryLetters)
     clock: Clock = field(default_factory=Clock)
+    reputation: FakeReputation = field(default_factory=FakeReputation)
     workers: list[Worker] = field(default_factory=list)
 
     def worker(self, dies: str = "", in_flight: int = 4) -> Worker:
@@ -90,9 +101,9 @@ class Office:
         desk = Desk(
             clerk=Clerk(ledger, MortalDelays(life, self.delays), self.rules, self.clock),
             suppressions=self.suppressions,
-            delivery=Delivery(self.templates, SENDER),
+            delivery=delivery_of(self.templates, self.clock, self.reputation),
             mailer=MortalMailer(life, self.mailer),
-            pace=Pace(lambda: 1_000_000.0),
+            pace=Pace(MemoryGrants(), lambda: 1_000_000.0, time.time),
             settler=Settler(ledger, log, settler_patience),
             parking=Parking("sender", self.letters, log, self.clock),
             patience=patience,

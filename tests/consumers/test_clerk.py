@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 
 from consumers.clerk import Clerk, Defer, Send, State, Verdict
-from consumers.delivery import Task
 from consumers.ledger import Claim, MemoryLedger
 from consumers.mail import Ambiguous
+from consumers.tasks import Task
 from pipeline.codec import Request, decode
 from pipeline.errors import Unavailable
 from pipeline.events import MailDuplicate, MailFailed, SendDue

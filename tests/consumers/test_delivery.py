@@ -4,15 +4,16 @@ from typing import Any
 
 import pytest
 
-from consumers.delivery import Delivery, Task, internal_failure
+from consumers.delivery import internal_failure
 from consumers.mail import Ambiguous, Mail, Refusal, Throttled
+from consumers.tasks import Task
 from pipeline.codec import Request, decode
 from pipeline.errors import Unavailable
 from pipeline.events import MailFailed, MailSent
 from tests import builders
 from tests.builders import ANA, ORDER
-from tests.consumers.fakes import DOWN, FakeTemplates
-from tests.consumers.office import SENDER, WELCOME
+from tests.consumers.fakes import DOWN, Clock, FakeReputation, FakeTemplates
+from tests.consumers.office import WELCOME, delivery_of
 
 SUPPRESSED = {"addedToSuppressionDate": "2026-11-01T00:00:00.000Z", "reason": "hard bounce: NoEmail"}
 
@@ -35,7 +36,8 @@ class Desk:
     def __init__(self, *answers: Any) -> None:
         self.templates, self.mails = FakeTemplates(WELCOME), list[Mail]()
         self.answers = list(answers)
-        self.delivery = Delivery(self.templates, SENDER)
+        self.clock, self.reputation = Clock(), FakeReputation()
+        self.delivery = delivery_of(self.templates, self.clock, self.reputation)
 
     def send(self, mail: Mail) -> str:
         self.mails.append(mail)

@@ -15,7 +15,7 @@ from pipeline.memory import Crash
 from projections import suppression, tracking
 from projections.store import MemoryStore, Stored
 from tests.builders import ANA, NINE, ORDER, at, feedback, mail_failed, mail_sent, place, recipient, record
-from tests.consumers.fakes import DOWN, FakeBus, FakeDelays, Script
+from tests.consumers.fakes import DOWN, FakeBus, FakeDelays, FakeReputation, Script
 
 NOTIFY = ("delivered", "opened", "soft_bounced", "bounced", "complained", "failed")
 SENT = mail_sent().envelope("fact-1", NINE)
@@ -44,10 +44,13 @@ class Scene:
     def __init__(self, notify: Sequence[str] = NOTIFY) -> None:
         self.mails, self.addresses = Store(), Store()
         self.bus, self.delays, self._sequence = FakeBus(), FakeDelays(), 0
+        self.reputation = FakeReputation()
         self.projector = self.another(notify)
 
     def another(self, notify: Sequence[str] = NOTIFY) -> Projector:
-        return Projector(self.mails, self.addresses, Aftermath(self.bus, self.delays, notify, 900))
+        return Projector(
+            self.mails, self.addresses, Aftermath(self.bus, self.delays, notify, 900), self.reputation
+        )
 
     def records(self, *events: Envelope | bytes) -> list[Record]:
         self._sequence += len(events)

@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.clerk import Clerk, Verdict
-from consumers.delivery import Delivery, Task
+from consumers.delivery import Delivery
 from consumers.ledger import Claim, MemoryLedger
 from consumers.mail import Ambiguous, Mail, Refusal, Throttled
 from consumers.patience import Stopped
+from consumers.tasks import Task
 from pipeline.events import MailDuplicate, MailFailed, MailSent, RecordParked
 from tests.builders import ORDER
 from tests.consumers.fakes import DOWN, LOST, TIMEOUT, Always, Gate, Script
-from tests.consumers.office import HOLD, RULES, UNTIL_ABANDONED, Office, Worker
+from tests.consumers.office import HOLD, RULES, UNTIL_ABANDONED, Office, Worker, delivery_of
 
 REFUSED = Refusal("SES_REFUSED", "SES refused the mail")
 SLOWER = Throttled("maximum sending rate exceeded")
@@ -117,7 +118,7 @@ def test_ses_is_asked_once_though_our_own_work_fails_after_it(office: Office) ->
             return fact
 
     worker = office.worker()
-    change(worker, delivery=Stumbling(office.templates, ("", "a@b.example")))
+    change(worker, delivery=delivery_of(office.templates, office.clock, office.reputation, Stumbling))
     worker.work([office.request()])
     assert office.mails() == [ORDER]
     assert office.outcomes() == {ORDER: "sent"}

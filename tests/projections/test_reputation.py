@@ -103,9 +103,9 @@ def test_the_table_joins_batches_exactly_whatever_was_written_before(table: Repu
         + [hard(f"t{n}", at=f"2026-11-20T{n % 24:02d}:{n % 60:02d}:00Z") for n in range(0, 200, 8)]
     )
     minutes = list(whole)
-    table.add({minute: whole[minute] for minute in minutes[:70]})
-    table.add({minute: whole[minute] for minute in minutes[30:]})
-    table.add(whole)
+    table.join({minute: whole[minute] for minute in minutes[:70]})
+    table.join({minute: whole[minute] for minute in minutes[30:]})
+    table.join(whole)
     assert table.of_day("2026-11-20") == Reputation(200, 25)
     assert table.of_day("2026-11-20").rate == pytest.approx(0.125)
 
@@ -116,8 +116,8 @@ def test_parts_of_a_minute_are_joined_in_the_table_as_in_memory(table: Reputatio
         [feedback("Send", "p2", "2026-11-21T09:15:00Z"), feedback("Send", "p3", "2026-11-21T09:15:30Z")]
     )
     (minute,) = one
-    table.add(one)
-    table.add(other)
+    table.join(one)
+    table.join(other)
     both = join(one[minute], other[minute])
     assert table.of_day("2026-11-21") == Reputation(len(both.accepted), len(both.bounced)) == Reputation(3, 1)
 
