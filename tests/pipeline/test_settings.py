@@ -16,6 +16,7 @@ NAMES = {
     "StreamName": "engine-EmailEvents",
     "TrackingTableName": "engine-EmailTracking",
     "SuppressionTableName": "engine-Suppression",
+    "ReputationTableName": "engine-Reputation",
     "SendLedgerTableName": "engine-SendLedger",
     "TemplateBucketName": "engine-templates",
     "ArchiveBucketName": "engine-archive",
