@@ -92,7 +92,7 @@ class Sending:
                 self._desk.patience.pause(0)
                 tasks = self._next()
                 if tasks:
-                    self._begin(tasks)
+                    self._begin(tasks, [self._desk.clerk.new_claim(task) for task in tasks])
         except Stopped:
             return
 
@@ -107,10 +107,10 @@ class Sending:
                 break
         return tasks
 
-    def _begin(self, tasks: Sequence[Task]) -> None:
-        """A task at fault must not take the others with it."""
+    def _begin(self, tasks: Sequence[Task], claims: Sequence[Claim]) -> None:
+        """A task at fault must not take the others with it; a claim that was put is put again as it was."""
         try:
-            self._judge(tasks)
+            self._judge(tasks, claims)
         except Stopped:
             raise
         except Exception:  # noqa: BLE001  the task at fault is found by beginning each alone
@@ -118,13 +118,12 @@ class Sending:
                 _log.exception("sending %s could not begin; its record stays unfinished", tasks[0].place)
                 self._slots.release()
                 return
-            for task in tasks:
-                self._begin([task])
+            for task, claim in zip(tasks, claims, strict=True):
+                self._begin([task], [claim])
 
-    def _judge(self, tasks: Sequence[Task]) -> None:
+    def _judge(self, tasks: Sequence[Task], claims: Sequence[Claim]) -> None:
         desk = self._desk
-        mine = [desk.clerk.new_claim(task) for task in tasks]
-        verdicts = desk.patience.call(lambda: desk.clerk.verdicts(tasks, mine))
+        verdicts = desk.patience.call(lambda: desk.clerk.verdicts(tasks, claims))
         rows = self._suppressed(tasks, verdicts)
         for task, verdict in zip(tasks, verdicts, strict=True):
             future = self._pool.submit(self._carry_out, task, verdict, rows.get(task.recipient_key or ""))
@@ -212,6 +211,7 @@ class Sending:
         """One call, at its turn and under a claim that still has time."""
         desk = self._desk
         if held.message_id is None:
+            desk.patience.pause(0)  # not once the process stops
             while wait := desk.pace.take():
                 desk.patience.pause(wait)
             held.claim = desk.clerk.renewed(held.claim)

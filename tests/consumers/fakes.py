@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -287,6 +287,9 @@ class MortalLedger(Ledger):
 
     def close(self, claims: Sequence[Claim]) -> None:
         self._life.lived("close", lambda: self._ledger.close(claims))
+
+    def known(self, email_ids: Collection[str]) -> Collection[str]:
+        return self._ledger.known(email_ids)
 
     def release(self, claim: Claim) -> None:
         self._life.lived("release", lambda: self._ledger.release(claim))

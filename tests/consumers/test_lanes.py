@@ -135,7 +135,7 @@ def test_a_ledger_that_is_down_loses_nothing_of_what_was_left() -> None:
     def down(_: Any) -> Any:
         raise Unavailable("DynamoDB is down")
 
-    road.ledger.known = down  # type: ignore[method-assign]
+    road.ledger.known = down  # type: ignore[method-assign, assignment]
     with pytest.raises(Unavailable):
         road.lane.overlooked()
     road.ledger.known = known  # type: ignore[method-assign]

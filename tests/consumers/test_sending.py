@@ -584,11 +584,18 @@ def test_stopping_twice_is_stopping_once(office: Office) -> None:
 
 
 def test_a_task_that_cannot_begin_keeps_no_other(office: Office) -> None:
+    """Nor may its claims make the others look like somebody else's.
+
+    batch:  claim(one, order-42, two) ─► one and two are stored, order-42 is at fault
+    alone:  claim(one) ─► still mine ─► SES;   claim(two) ─► still mine ─► SES
+    """
+
     class Picky(Clerk):
         def verdicts(self, tasks: Sequence[Task], mine: Sequence[Claim]) -> list[Verdict]:
+            verdicts = super().verdicts(tasks, mine)
             if any(task.email_id == ORDER for task in tasks):
                 raise FAULT
-            return super().verdicts(tasks, mine)
+            return verdicts
 
     worker = office.worker()
     change(worker, clerk=Picky(office.ledger, office.delays, RULES, office.clock))
@@ -600,3 +607,4 @@ def test_a_task_that_cannot_begin_keeps_no_other(office: Office) -> None:
     assert gate.acquire(timeout=TIMEOUT)
     worker.stop()
     assert worker.sender.durable() == requests[0].sequence
+    assert sorted(office.mails()) == ["one", "two"]
