@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import duckdb
-from duckdb_extensions import import_extension
 
 from pipeline.errors import UserError
 
@@ -56,9 +55,8 @@ def local_access(endpoint: str, region: str) -> S3Access:
 
 def _read_s3(connection: duckdb.DuckDBPyConnection, s3: S3Access) -> None:
     try:
-        import_extension("httpfs", con=connection)
-        connection.execute("LOAD httpfs")
-    except duckdb.Error as error:
+        connection.execute(f"LOAD '{_httpfs()}'")
+    except (duckdb.Error, ModuleNotFoundError) as error:
         raise UserError(
             f"DuckDB's httpfs extension can't be loaded ({error}); install this package again"
         ) from error
@@ -66,6 +64,12 @@ def _read_s3(connection: duckdb.DuckDBPyConnection, s3: S3Access) -> None:
     connection.execute(
         f"CREATE SECRET (TYPE s3, {options})" if options else "CREATE SECRET (TYPE s3, PROVIDER config)"
     )
+
+
+def _httpfs() -> str:
+    """The extension's file as the package brings it: loaded from there, nothing is installed into a home directory."""
+    version = f"v{duckdb.__version__}"
+    return str(files("duckdb_extension_httpfs").joinpath("extensions", version, "httpfs.duckdb_extension"))
 
 
 def _sql(name: str) -> str:
