@@ -12,7 +12,15 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pipeline import addresses, times
 from pipeline.codec import Event, Other, Request, Unreadable, decode
-from pipeline.events import AddressReleased, AddressSuppressed, Fact, MailFact, MailFailed, MailSent
+from pipeline.events import (
+    AddressReleased,
+    AddressSuppressed,
+    Fact,
+    MailFact,
+    MailFailed,
+    MailSent,
+    SendingFact,
+)
 from pipeline.feedback import Feedback
 from pipeline.log import Record, sequence_text
 
@@ -144,6 +152,8 @@ def _fact(body: Fact) -> dict[str, Any]:
         columns |= _mail_fact(body)
     if isinstance(body, AddressSuppressed | AddressReleased):
         columns |= _recipient(body.email)
+    if isinstance(body, SendingFact):
+        columns |= _selected(body)
     return columns
 
 
@@ -155,6 +165,10 @@ def _mail_fact(body: MailFact) -> dict[str, Any]:
         "ses_message_id": body.ses_message_id if isinstance(body, MailSent) else None,
         "error_code": body.error_code if isinstance(body, MailFailed) else None,
     } | (_recipient(body.to_email) if body.to_email else {})
+
+
+def _selected(body: SendingFact) -> dict[str, Any]:
+    return {"source": body.source, "template": body.template_name, "metadata": _json(body.metadata)}
 
 
 def _other(_: Other) -> dict[str, Any]:

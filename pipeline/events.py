@@ -26,6 +26,9 @@ __all__ = [
     "MailSent",
     "RecordParked",
     "SendDue",
+    "SendingFact",
+    "SendingPaused",
+    "SendingResumed",
 ]
 
 EMAIL_REQUEST = "Email Request"
@@ -120,6 +123,29 @@ class AddressReleased(Fact):
     reason: str
 
 
+class SendingFact(Fact):
+    """Which requests it is about: those that all given parts match; without any part, all requests."""
+
+    source: Annotated[str, Field(max_length=256)] | None = None
+    template_name: Annotated[str, Field(max_length=128)] | None = None
+    metadata: dict[Annotated[str, Field(max_length=256)], Annotated[str, Field(max_length=1024)]] = Field(
+        default_factory=dict, max_length=20
+    )
+    reason: Annotated[str, Field(max_length=1024)]
+
+
+class SendingPaused(SendingFact):
+    """Matching requests wait from now on."""
+
+    detail_type: ClassVar[str] = "Sending Paused"
+
+
+class SendingResumed(SendingFact):
+    """The pause of exactly these requests is over."""
+
+    detail_type: ClassVar[str] = "Sending Resumed"
+
+
 class RecordParked(Fact):
     detail_type: ClassVar[str] = "Record Parked"
 
@@ -138,6 +164,8 @@ FACTS: dict[str, type[Fact]] = {
         SendDue,
         AddressSuppressed,
         AddressReleased,
+        SendingPaused,
+        SendingResumed,
         RecordParked,
     )
 }

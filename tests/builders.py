@@ -19,6 +19,8 @@ from pipeline.events import (
     MailSent,
     RecordParked,
     SendDue,
+    SendingPaused,
+    SendingResumed,
 )
 from pipeline.log import Place, Record, sequence_text
 
@@ -100,6 +102,13 @@ def _mail_fact(email_id: str) -> Json:
     }
 
 
+SELECTED: Json = {
+    "source": "my.application",
+    "template_name": "newsletter",
+    "metadata": {"campaignId": "spring"},
+}
+
+
 def facts() -> Sequence[Fact]:
     """One of every kind."""
     mail = {"email_id": ORDER, "original_email_id": ORDER}
@@ -112,6 +121,8 @@ def facts() -> Sequence[Fact]:
         SendDue(**mail, retry_attempt=1, place=place(), reason="soft bounce"),
         AddressSuppressed(email=ANA, reason="asked by phone"),
         AddressReleased(email=ANA, reason="asked by phone"),
+        SendingPaused(**SELECTED, reason="a wrong price"),
+        SendingResumed(**SELECTED, reason="the price is right"),
         RecordParked(consumer="projector", place=place(), error="ValueError: no", attempts=3),
     )
 

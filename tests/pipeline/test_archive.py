@@ -199,6 +199,16 @@ def test_what_an_operator_did_to_an_address_has_its_recipient_and_reason(kind: s
     assert rest(EVERYTHING[kind])["reason"] == "asked by phone"
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("Sending Paused", "a wrong price"), ("Sending Resumed", "the price is right")]
+)
+def test_a_pause_says_what_it_is_about_and_why(kind: str, reason: str) -> None:
+    found = kept(EVERYTHING[kind])
+    assert (found["source"], found["template"]) == ("my.application", "newsletter")
+    assert json.loads(found["metadata"]) == {"campaignId": "spring"}
+    assert rest(EVERYTHING[kind])["reason"] == reason
+
+
 def test_a_parked_record_says_who_parked_it_and_why() -> None:
     found = rest(EVERYTHING["Record Parked"])
     assert (found["consumer"], found["error"], found["attempts"]) == ("projector", "ValueError: no", 3)

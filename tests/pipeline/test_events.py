@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.codec import Unreadable, decode
 from pipeline.envelope import Envelope
-from pipeline.events import EMAIL_REQUEST, FACTS, STATUS_CHANGED, Fact, MailSent
+from pipeline.events import EMAIL_REQUEST, FACTS, STATUS_CHANGED, Fact, MailSent, SendingPaused
 from tests.builders import NINE, facts, mail_failed, mail_sent, place, record, wire
 from tests.pipeline.laws import json_objects, law
 
@@ -28,6 +28,12 @@ MAIL = {
     "eventId": "event-1",
     "place": PLACE,
     "unknownFields": [],
+}
+SELECTED = {
+    "schemaVersion": 1,
+    "source": "my.application",
+    "templateName": "newsletter",
+    "metadata": {"campaignId": "spring"},
 }
 STORED: Mapping[str, dict[str, Any]] = {
     "Mail Sent": MAIL | {"sesMessageId": "0100019a1b2c3d4e-7f6a5b4c-0000-4e11-9a1b-0123456789ab-000000"},
@@ -47,6 +53,7 @@ STORED: Mapping[str, dict[str, Any]] = {
         "retryAttempt": 1,
         "place": PLACE,
         "reason": "soft bounce",
+        "deferrals": 0,
     },
     "Address Suppressed": {
         "schemaVersion": 1,
@@ -54,6 +61,8 @@ STORED: Mapping[str, dict[str, Any]] = {
         "reason": "asked by phone",
     },
     "Address Released": {"schemaVersion": 1, "email": "ana@customer.example", "reason": "asked by phone"},
+    "Sending Paused": SELECTED | {"reason": "a wrong price"},
+    "Sending Resumed": SELECTED | {"reason": "the price is right"},
     "Record Parked": {
         "schemaVersion": 1,
         "consumer": "projector",
@@ -136,6 +145,32 @@ def test_a_place_has_a_sequence_number(sequence: object) -> None:
     broken = stored_with(mail_sent(), place={"shard": "s", "sequence": sequence})
     with pytest.raises(Unreadable, match=r"place\.sequence"):
         decode(wire(broken))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"source": "x" * 257},
+        {"templateName": "x" * 129},
+        {"metadata": {"campaignId": 7}},
+        {"metadata": {"campaignId": "x" * 1025}},
+        {"metadata": {str(n): "x" for n in range(21)}},
+        {"reason": "x" * 1025},
+    ],
+    ids=str,
+)
+def test_what_a_pause_is_about_has_bounds(part: dict[str, object]) -> None:
+    (pause,) = (fact for fact in facts() if isinstance(fact, SendingPaused))
+    with pytest.raises(Unreadable, match="|".join(part)):
+        decode(wire(stored_with(pause, **part)))
+
+
+def test_a_pause_of_everything_names_nothing() -> None:
+    assert SendingPaused(reason="the night").envelope("id-1", NINE).detail == {
+        "schemaVersion": 1,
+        "metadata": {},
+        "reason": "the night",
+    }
 
 
 def test_facts_cannot_be_changed() -> None:
