@@ -7,7 +7,9 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from pipeline.errors import Unavailable
+from consumers.metrics import Metrics, silent
+from pipeline.errors import Misconfigured, Unavailable
+from pipeline.logs import brief
 
 __all__ = ["Patience", "Stopped"]
 
@@ -22,8 +24,11 @@ class Stopped(Exception):
 
 
 class Patience:
-    def __init__(self, name: str, stopping: threading.Event) -> None:
+    """Each wait is logged and counted, by what is waited for."""
+
+    def __init__(self, name: str, stopping: threading.Event, metrics: Metrics | None = None) -> None:
         self._name, self.stopping = name, stopping
+        self._metrics = metrics or silent()
 
     def call(self, action: Callable[[], Result]) -> Result:
         """The action's result, however long its services are Unavailable.
@@ -45,5 +50,7 @@ class Patience:
             raise Stopped
 
     def _alert(self, state: RetryCallState) -> None:
-        if state.outcome:
-            _log.warning("%s waits for a service: %s", self._name, state.outcome.exception())
+        error = state.outcome.exception() if state.outcome else None
+        level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
+        _log.log(level, "%s waits for a service: %s", self._name, brief(error))
+        self._metrics.count("Waiting", Reason=brief(error))

@@ -7,8 +7,10 @@ that is down is waited for without limit: nothing is parked, nothing is skipped.
 import logging
 from collections import deque
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from consumers.handler import Handler
+from consumers.metrics import Metrics, silent
 from consumers.parking import Parks
 from consumers.patience import Patience, Stopped
 from pipeline.log import Record
@@ -21,8 +23,11 @@ _log = logging.getLogger(__name__)
 
 
 class Runner:
-    def __init__(self, name: str, handler: Handler, parking: Parks, patience: Patience) -> None:
+    def __init__(
+        self, name: str, handler: Handler, parking: Parks, patience: Patience, metrics: Metrics | None = None
+    ) -> None:
         self._name, self._handler, self._parking, self._patience = name, handler, parking, patience
+        self._metrics = metrics or silent()
         self._given: int | None = None
         self._parked: deque[tuple[int | None, int]] = deque()  # (the record before it, the parked one)
         self._durable: int | None = None
@@ -43,6 +48,9 @@ class Runner:
                 self._alone(record)
         if records:
             self._given = records[-1].sequence
+            self._metrics.count("Records", len(records))
+            lag = datetime.now(UTC) - records[-1].arrival
+            self._metrics.duration("Lag", max(0.0, lag.total_seconds()))
 
     def durable(self) -> int | None:
         """What the handler has finished, and the parked records that follow it directly."""
@@ -77,6 +85,7 @@ class Runner:
         _log.error("%s: parked %s: %s", self._name, record.place, type(error).__name__, exc_info=error)
         self._patience.call(lambda: self._parking.park(record, error, ATTEMPTS))
         self._parked.append((self._given, record.sequence))
+        self._metrics.count("Parked")
 
     def _accepted(self, records: Sequence[Record]) -> None:
         self._patience.call(lambda: self._handler.process(records))
