@@ -13,9 +13,10 @@ from consumers.clerk import Clerk, ClerkRules
 from consumers.delivery import Delivery
 from consumers.dynamodb import LedgerTable, PaceTable
 from consumers.eventbridge import EventBus
-from consumers.gates import BounceRate, Limits
+from consumers.gates import BounceRate, Gates, Holds, Limits
 from consumers.handler import Handler
 from consumers.lanes import Lane
+from consumers.mail import Mailer
 from consumers.one_machine import Consumer
 from consumers.pace import Pace, SendRate
 from consumers.parking import Parking
@@ -27,11 +28,12 @@ from consumers.sending import Desk, Sending
 from consumers.ses import SesMailer, send_rate
 from consumers.settling import Settler
 from consumers.sqs import DelayQueue, ParkedQueue
+from consumers.witness import Witness
 from pipeline.kinesis import KinesisLog
 from pipeline.requests import Priority
 from pipeline.settings import Settings
 from pipeline.times import Clock, utc_now
-from projections.dynamodb import ReputationTable, SuppressionTable, TrackingTable
+from projections.dynamodb import HoldsTable, ReputationTable, SuppressionTable, TrackingTable
 
 __all__ = ["Consumers"]
 
@@ -57,6 +59,7 @@ class Consumers:
         self._templates = TemplateBucket(TemplateFolder(self._client("s3"), settings.template_bucket_name))
         dynamodb = self._client("dynamodb")
         self._ledger = LedgerTable(dynamodb, settings.send_ledger_table_name, settings.retention, now)
+        self._holds = HoldsTable(dynamodb, settings.reputation_table_name)
         self._reputation = ReputationTable(
             dynamodb, settings.reputation_table_name, settings.retention, with_simulator=with_simulator
         )
@@ -66,10 +69,17 @@ class Consumers:
 
     def sender(self, lane: Priority) -> Consumer:
         name, stopping = f"sender-{lane}", threading.Event()
-        sending = cache(lambda: self._sending(lane, Patience(name, stopping)))
+
+        @cache
+        def parts() -> tuple[Sending, Witness | None]:
+            desk = self._desk(lane, Patience(name, stopping))
+            witness = Witness(desk, self._ledger, self.log) if lane == "transactional" else None
+            return Sending(desk, self._settings.sends_in_flight), witness
 
         def handler(_shard: str, _after: int | None) -> Sender:
-            return Sender(sending(), self.log, Lane(lane, self._templates, self._ledger, self._now))
+            sending, witness = parts()
+            lanes = Lane(lane, self._templates, self._ledger, self._now)
+            return Sender(sending, self.log, lanes, witness)
 
         return Consumer(name, handler, self._parking(name), stopping)
 
@@ -96,23 +106,33 @@ class Consumers:
         bus = EventBus(self._client("events"), settings.event_bus_name)
         delay = settings.soft_bounce_retry_delay_seconds
         aftermath = Aftermath(bus, self._delays, settings.notify_statuses, delay)
-        mails = TrackingTable(self._client("dynamodb"), settings.tracking_table_name, settings.retention)
-        return Projector(mails, self._suppression(), aftermath, self._reputation)
+        return Projector(self._mails(), self._suppression(), aftermath, self._reputation, self._holds)
 
-    def _sending(self, lane: Priority, patience: Patience) -> Sending:
+    def _mails(self) -> TrackingTable:
+        settings = self._settings
+        return TrackingTable(self._client("dynamodb"), settings.tracking_table_name, settings.retention)
+
+    def _rules(self) -> ClerkRules:
+        settings = self._settings
+        return ClerkRules(settings.open_claim_grace_seconds, settings.open_claim_policy == "send")
+
+    def _mailer(self) -> Mailer:
+        ses = self._client("sesv2", config=CALL_ONCE)
+        return SesMailer(ses, self._settings.configuration_set_name)
+
+    def _desk(self, lane: Priority, patience: Patience) -> Desk:
         settings, ses = self._settings, self._client("sesv2", config=CALL_ONCE)
-        rules = ClerkRules(settings.open_claim_grace_seconds, settings.open_claim_policy == "send")
-        desk = Desk(
-            clerk=Clerk(self._ledger, self._delays, rules, self._now),
+        return Desk(
+            clerk=Clerk(self._ledger, self._delays, self._rules(), self._now),
+            mails=self._mails(),
             suppressions=self._suppression(),
             delivery=self._delivery(),
-            mailer=SesMailer(ses, settings.configuration_set_name),
+            mailer=self._mailer(),
             pace=self._pace(SendRate(lambda: send_rate(ses), settings.email_sender_concurrency), lane),
             settler=Settler(self._ledger, self.log, Patience("settler", threading.Event())),
             parking=self._parking(f"sender-{lane}"),
             patience=patience,
         )
-        return Sending(desk, settings.sends_in_flight)
 
     def _delivery(self) -> Delivery:
         settings = self._settings
@@ -123,7 +143,8 @@ class Consumers:
         )
         sender = settings.default_sender_name, settings.default_sender_email
         bounce_rate = BounceRate(self._reputation.of_day, limits, self._now)
-        return Delivery(self._templates, sender, bounce_rate, limits, self._now)
+        holds = Holds(self._holds.standing, self._now, settings.paused_round_seconds)
+        return Delivery(self._templates, sender, Gates(holds, bounce_rate, limits, self._now))
 
     def _pace(self, rate: SendRate, lane: Priority) -> Pace:
         grants = PaceTable(self._client("dynamodb"), self._settings.reputation_table_name)

@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from consumers.gates import BounceRate, Limits, not_suppressed, valid, young_enough
+from consumers.gates import Gates, valid
 from consumers.mail import Mail, Refusal
 from consumers.rendering import render, tags
 from consumers.tasks import Task
 from consumers.templates import Templates
 from pipeline.events import MailFailed, MailSent
 from pipeline.requests import EmailRequest
-from pipeline.times import Clock
 
 __all__ = ["Delivery", "Suppressions", "internal_failure"]
 
@@ -23,16 +22,8 @@ class Suppressions(Protocol):
 
 
 class Delivery:
-    def __init__(
-        self,
-        templates: Templates,
-        default_sender: tuple[str, str],
-        bounce_rate: BounceRate,
-        limits: Limits,
-        now: Clock,
-    ) -> None:
-        self._templates, self._default_sender = templates, default_sender
-        self._bounce_rate, self._limits, self._now = bounce_rate, limits, now
+    def __init__(self, templates: Templates, default_sender: tuple[str, str], gates: Gates) -> None:
+        self._templates, self._default_sender, self._gates = templates, default_sender, gates
 
     def outcome(
         self, task: Task, suppression: Mapping[str, Any] | None, send: Callable[[Mail], str]
@@ -45,9 +36,7 @@ class Delivery:
         try:
             request = valid(task)
             known |= {"subject": request.subject, "unknown_fields": request.unknown_fields}
-            young_enough(task, request, self._now, self._limits)
-            not_suppressed(suppression)
-            self._bounce_rate.check(task)
+            self._gates.check(task, request, suppression)
             mail = self._rendered(task, request)
             known |= {"subject": mail.subject, "to_email": mail.to}
             return MailSent(**known, ses_message_id=send(mail))

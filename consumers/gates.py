@@ -1,10 +1,10 @@
 """The gates a mail goes through before it is rendered. Each refuses with a code and a sentence with the remedy.
 
-Order: validate → age → suppression → bounce rate → (template → SES).
+Order: validate → age → holds → suppression → bounce rate → (template → SES).
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,11 +14,23 @@ from consumers.tasks import Task
 from pipeline import requests, times
 from pipeline.requests import EmailRequest
 from pipeline.times import Clock
+from projections.holds import KEPT_SECONDS, Hold
 from projections.reputation import Reputation
 
-__all__ = ["BOUNCE_RATE", "BounceRate", "Limits", "not_suppressed", "valid", "young_enough"]
+__all__ = [
+    "BOUNCE_RATE",
+    "PAUSED",
+    "BounceRate",
+    "Gates",
+    "Holds",
+    "Limits",
+    "not_suppressed",
+    "valid",
+    "young_enough",
+]
 
 BOUNCE_RATE = "bounce rate"
+PAUSED = "paused"
 MOST_DEFERRALS = 3
 DEFERRAL_SECONDS = 900.0
 
@@ -61,6 +73,40 @@ def not_suppressed(row: Mapping[str, Any] | None) -> None:
         raise Refusal("RECIPIENT_SUPPRESSED", sentence)
 
 
+class Holds:
+    """The standing pauses, looked up at most every few seconds. Thread-safe.
+
+    A request that matches one comes back after `round_seconds`, as often as it takes, until it is too old.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Collection[Hold]],
+        now: Clock,
+        round_seconds: float,
+        keep_seconds: float = KEPT_SECONDS,
+    ) -> None:
+        self._read, self._now = read, now
+        self._round, self._keep = round_seconds, timedelta(seconds=keep_seconds)
+        self._known: Collection[Hold] = ()
+        self._until = times.parse("1970-01-01")
+        self._lock = threading.Lock()
+
+    def check(self, task: Task, request: EmailRequest) -> None:
+        """Raises Postponed."""
+        asked = task.source, request.template_name, request.metadata
+        if any(hold.selector.matches(*asked) for hold in self._standing()):
+            raise Postponed(PAUSED, self._round)
+
+    def _standing(self) -> Collection[Hold]:
+        with self._lock:
+            now = self._now()
+            if now >= self._until:
+                self._known = self._read()
+                self._until = now + self._keep
+            return self._known
+
+
 class BounceRate:
     """The day's bounce rate, looked up at most every few seconds. Thread-safe."""
 
@@ -93,3 +139,20 @@ class BounceRate:
                 self._known = self._read(times.text(now)[:10])
                 self._until = now + self._keep
             return self._known
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """All of them but the first, in their order."""
+
+    holds: Holds
+    bounce_rate: BounceRate
+    limits: Limits
+    now: Clock
+
+    def check(self, task: Task, request: EmailRequest, suppression: Mapping[str, Any] | None) -> None:
+        """Raises Refusal: never. Postponed: not now."""
+        young_enough(task, request, self.now, self.limits)
+        self.holds.check(task, request)
+        not_suppressed(suppression)
+        self.bounce_rate.check(task)

@@ -11,7 +11,7 @@ from pipeline.codec import Event, Unreadable, decode
 from pipeline.envelope import Envelope
 from pipeline.events import SendDue
 from pipeline.log import Record
-from projections import suppression, tracking
+from projections import holds, suppression, tracking
 from projections.effects import Announcement, Retry, due, marked
 from projections.store import Store, merge
 
@@ -58,15 +58,18 @@ class Projector(Handler):
         addresses: Store[suppression.History],
         aftermath: Aftermath,
         reputation: Reputation,
+        standing: Store[holds.Hold],
     ) -> None:
         self._mails, self._addresses = mails, addresses
         self._aftermath, self._reputation = aftermath, reputation
+        self._holds = standing
         self._durable: int | None = None
 
     def process(self, records: Sequence[Record]) -> None:
-        """Suppressions first: the sender should know of them as soon as anybody."""
+        """Suppressions and holds first: the sender should know of them as soon as anybody."""
         events = readable(records)
         merge(self._addresses, suppression.fold(events), suppression.join)
+        merge(self._holds, holds.fold(events), holds.join)
         self._reputation.add(events)
         merge(self._mails, tracking.fold(events), tracking.join, self._aftermath.carry_out)
         if records:

@@ -44,6 +44,7 @@ class LocalOptions:
             "EmailSenderConcurrency": str(max(1, round(self.send_rate))),
             "ShardCount": str(self.shards),
             "SoftBounceRetryDelaySeconds": str(round(self.retry_delay)),
+            "PausedRoundSeconds": "5",  # it costs nothing here
             "ArchiveFlushSeconds": str(max(1, round(self.archive_flush))),
             "DeletionProtection": "false",
         }

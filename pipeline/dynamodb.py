@@ -24,6 +24,7 @@ __all__ = [
     "marshal",
     "read_items",
     "unmarshal",
+    "unmarshal_item",
     "update",
 ]
 
@@ -82,6 +83,10 @@ def unmarshal(raw: Item) -> Any:
             return [unmarshal(each) for each in value]
         case _:
             return value
+
+
+def unmarshal_item(raw: Item) -> dict[str, Any]:
+    return {name: unmarshal(value) for name, value in raw.items()}
 
 
 def read_items(client: "DynamoDBClient", table: str, key: str, values: Collection[str]) -> Iterator[Item]:

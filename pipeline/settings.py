@@ -40,6 +40,7 @@ class Settings(BaseModel):
     sends_in_flight: Positive = 16
     data_retention_days: Positive = 90
     soft_bounce_retry_delay_seconds: Seconds = 900
+    paused_round_seconds: Annotated[int, Field(ge=1, le=900)] = 120
     open_claim_grace_seconds: Seconds = 600
     open_claim_policy: Literal["send", "fail"] = "send"
     max_request_age_hours: Positive = 72

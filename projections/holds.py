@@ -13,7 +13,10 @@ from pipeline import ids
 from pipeline.codec import Event
 from pipeline.events import SendingFact, SendingPaused
 
-__all__ = ["Hold", "Selector", "fold", "join", "of", "selector"]
+__all__ = ["KEPT_SECONDS", "Hold", "Selector", "fold", "join", "of", "selector"]
+
+KEPT_SECONDS = 5.0
+"""How long whoever heeds holds may go without looking."""
 
 
 class Selector(NamedTuple):

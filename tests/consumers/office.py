@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from consumers.clerk import Clerk, ClerkRules
 from consumers.delivery import Delivery
-from consumers.gates import BounceRate, Limits
+from consumers.gates import BounceRate, Gates, Holds, Limits
 from consumers.ledger import MemoryLedger
 from consumers.pace import MemoryGrants, Pace
 from consumers.parking import Parking
@@ -14,11 +14,15 @@ from consumers.sender import Sender
 from consumers.sending import Desk, Sending
 from consumers.settling import Settler
 from consumers.templates import Templates, compiled
+from consumers.witness import Witness
 from pipeline import ids
 from pipeline.codec import Event, decode
 from pipeline.events import Fact, MailFailed, MailSent
 from pipeline.log import Record
 from pipeline.memory import MemoryLog
+from projections.holds import Hold
+from projections.store import MemoryStore
+from projections.tracking import Mail
 from tests import builders
 from tests.consumers.fakes import (
     TIMEOUT,
@@ -41,6 +45,7 @@ GRACE = 600.0
 HOLD = 30.0
 CALL_TIMEOUT = 10.0
 RULES = ClerkRules(grace=GRACE, hold=HOLD, call_timeout=CALL_TIMEOUT)
+ROUND = 120.0
 UNTIL_ABANDONED = HOLD + CALL_TIMEOUT + GRACE
 
 WELCOME = compiled(
@@ -50,10 +55,15 @@ SENDER = ("Acme", "hello@acme.example")
 
 
 def delivery_of(
-    templates: Templates, clock: Clock, reputation: FakeReputation, kind: type[Delivery] = Delivery
+    templates: Templates,
+    clock: Clock,
+    reputation: FakeReputation,
+    kind: type[Delivery] = Delivery,
+    paused: Sequence[Hold] = (),
 ) -> Delivery:
     bounce_rate = BounceRate(reputation.of_day, Limits(), clock, keep_seconds=0)
-    return kind(templates, SENDER, bounce_rate, Limits(), clock)
+    holds = Holds(lambda: paused, clock, ROUND, keep_seconds=0)
+    return kind(templates, SENDER, Gates(holds, bounce_rate, Limits(), clock))
 
 
 @dataclass
@@ -63,6 +73,7 @@ class Worker:
     sender: Sender
     sending: Sending
     desk: Desk
+    witness: Witness
     life: Life
 
     def process(self, records: Sequence[Record]) -> None:
@@ -77,6 +88,7 @@ class Worker:
         assert self.done()
 
     def stop(self) -> None:
+        self.witness.stop(TIMEOUT)
         self.sending.stop(TIMEOUT)
 
 
@@ -89,9 +101,11 @@ class Office:
     delays: FakeDelays = field(default_factory=FakeDelays)
     templates: FakeTemplates = field(default_factory=lambda: FakeTemplates(WELCOME))
     suppressions: FakeSuppressions = field(default_factory=FakeSuppressions)
+    rows: MemoryStore[Mail] = field(default_factory=MemoryStore)
     letters: MemoryLetters = field(default_factory=MemoryLetters)
     clock: Clock = field(default_factory=Clock)
     reputation: FakeReputation = field(default_factory=FakeReputation)
+    paused: list[Hold] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
 
     def worker(self, dies: str = "", in_flight: int = 4) -> Worker:
@@ -100,16 +114,18 @@ class Office:
         patience, settler_patience = Hurried("sender"), Hurried("settler")
         desk = Desk(
             clerk=Clerk(ledger, MortalDelays(life, self.delays), self.rules, self.clock),
+            mails=self.rows,
             suppressions=self.suppressions,
-            delivery=delivery_of(self.templates, self.clock, self.reputation),
+            delivery=delivery_of(self.templates, self.clock, self.reputation, paused=self.paused),
             mailer=MortalMailer(life, self.mailer),
             pace=Pace(MemoryGrants(), lambda: 1_000_000.0, time.time),
             settler=Settler(ledger, log, settler_patience),
             parking=Parking("sender", self.letters, log, self.clock),
             patience=patience,
         )
-        sending = Sending(desk, in_flight)
-        self.workers.append(Worker(Sender(sending, log), sending, desk, life))
+        sending, witness = Sending(desk, in_flight), Witness(desk, ledger, log, gather=0)
+        sender = Sender(sending, log, witness=witness)
+        self.workers.append(Worker(sender, sending, desk, witness, life))
         return self.workers[-1]
 
     def close(self) -> None:

@@ -42,14 +42,18 @@ class Store(MemoryStore[Any]):
 
 class Scene:
     def __init__(self, notify: Sequence[str] = NOTIFY) -> None:
-        self.mails, self.addresses = Store(), Store()
+        self.mails, self.addresses, self.holds = Store(), Store(), Store()
         self.bus, self.delays, self._sequence = FakeBus(), FakeDelays(), 0
         self.reputation = FakeReputation()
         self.projector = self.another(notify)
 
     def another(self, notify: Sequence[str] = NOTIFY) -> Projector:
         return Projector(
-            self.mails, self.addresses, Aftermath(self.bus, self.delays, notify, 900), self.reputation
+            self.mails,
+            self.addresses,
+            Aftermath(self.bus, self.delays, notify, 900),
+            self.reputation,
+            self.holds,
         )
 
     def records(self, *events: Envelope | bytes) -> list[Record]:

@@ -1,0 +1,46 @@
+"""The tracking table: a row for each mail."""
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pipeline.dynamodb import Statement, execute, insert, marshal, read_items, unmarshal_item, update
+from projections.rows import mail_of, row_of
+from projections.store import Stored
+from projections.tracking import Mail
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["TrackingTable"]
+
+Raw = dict[str, Any]
+
+
+class TrackingTable:
+    """`{stack}-EmailTracking`. The token of a state is the raw row it was read from."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
+        self._client, self._table, self._retention = client, table, retention
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Stored[Mail]]:
+        rows = read_items(self._client, self._table, "emailId", keys)
+        return {raw["emailId"]["S"]: Stored(mail_of(unmarshal_item(raw)), raw) for raw in rows}
+
+    def row(self, email_id: str) -> dict[str, Any] | None:
+        return next(map(unmarshal_item, read_items(self._client, self._table, "emailId", [email_id])), None)
+
+    def save(self, changes: Mapping[str, Stored[Mail]]) -> Collection[str]:
+        outcomes = execute(self._client, [self._statement(change) for change in changes.values()])
+        return [key for key, failed in zip(changes, outcomes, strict=True) if failed]
+
+    def _statement(self, change: Stored[Mail]) -> Statement:
+        new = {name: marshal(value) for name, value in row_of(change.state, self._retention).items()}
+        if change.token is None:
+            return insert(self._table, new | {"version": {"N": "1"}})
+        old: Raw = change.token
+        key = {"emailId": new["emailId"]}
+        changed = {name: value for name, value in new.items() if old.get(name) != value}
+        gone = [name for name in old if name not in new and name != "version"]
+        version = {"N": str(int(old["version"]["N"]) + 1)}
+        return update(self._table, key, changed | {"version": version}, gone, {"version": old["version"]})
