@@ -68,7 +68,8 @@ class Clerk:
 
     def new_claim(self, task: Task) -> Claim:
         """Made once for a task, and put again under the same token when the answer was lost."""
-        return Claim(task.email_id, task.event_id, self._new_token(), self._send_before())
+        due = self._send_before()
+        return Claim(task.email_id, task.event_id, self._new_token(), due, place=task.place)
 
     def verdicts(self, tasks: Sequence[Task], mine: Sequence[Claim]) -> list[Verdict]:
         standing = self._ledger.claim(mine)
@@ -111,14 +112,17 @@ class Clerk:
     def renewed(self, claim: Claim) -> Claim:
         """The claim with time to call SES in; renewed where its time is over.
 
+        One that was taken over is put again in any case: feedback of the earlier attempt may have closed it.
+
         Raises:
-            Ambiguous: it has been taken over meanwhile.
+            Ambiguous: it has been taken over or closed meanwhile.
         """
-        if self._now().timestamp() + self._rules.call_timeout < claim.send_before:
+        in_time = self._now().timestamp() + self._rules.call_timeout < claim.send_before
+        if in_time and claim.attempt == 1:
             return claim
         fresh = replace(claim, token=self._new_token(), send_before=self._send_before())
         if not self._ledger.replace(claim, fresh):
-            raise Ambiguous("another sender has taken the claim over")
+            raise Ambiguous("another sender has taken the claim over, or closed it")
         return fresh
 
     def closed(self, claim: Claim, fact: MailFact) -> Claim:
@@ -126,7 +130,14 @@ class Clerk:
         return replace(claim, outcome=self._stated(fact, event_id))
 
     def release(self, claim: Claim) -> None:
-        self._ledger.release(claim)
+        """Give a claim up under which SES was not called.
+
+        One that was taken over stays, for whoever comes next: an earlier attempt may have reached SES.
+        """
+        if claim.attempt == 1:
+            self._ledger.release(claim)
+        else:
+            self._ledger.replace(claim, replace(claim, token=self._new_token(), send_before=0.0))
 
     def defer(self, task: Task, seconds: float | None = None, reason: str = OPEN_CLAIM) -> None:
         """Let the request come back, by default when an open claim may be taken over."""

@@ -1,7 +1,7 @@
 """The ledger of sends, the grants of its pace and the checkpoints on DynamoDB.
 
-A claim's row: `token`, `eventId`, `sendBefore`, `attempt`, `state` (open | closed), `outcome` (the fact's
-envelope as JSON, once closed), `ttl`.
+A claim's row: `token`, `eventId`, `shard` and `sequence` (where its request lies), `sendBefore`, `attempt`,
+`state` (open | closed), `outcome` (the fact's envelope as JSON, once closed), `ttl`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ from consumers.pace import Block
 from pipeline.aws import error_code, service_errors
 from pipeline.dynamodb import Statement, execute, insert, marshal, read_items, unmarshal, update
 from pipeline.envelope import Envelope
-from pipeline.log import sequence_text
+from pipeline.log import Place, sequence_text
 from pipeline.times import Clock
 
 if TYPE_CHECKING:
@@ -44,18 +44,24 @@ class LedgerTable:
             outcomes = execute(self._client, [insert(self._table, self._item(claim)) for claim in missing])
             standing |= {c.email_id: c for c, failed in zip(missing, outcomes, strict=True) if not failed}
             taken = [c.email_id for c, failed in zip(missing, outcomes, strict=True) if failed]
-            standing |= {claim.email_id: claim for claim in self._read(taken)}
+            standing |= self.read(taken)
         return [standing[claim.email_id] for claim in wanted]
 
     def replace(self, standing: Claim, mine: Claim) -> bool:
         return execute(self._client, [self._change(standing, self._item(mine))]) == [None]
 
-    def close(self, claims: Sequence[Claim]) -> None:
+    def close(self, claims: Sequence[Claim]) -> Mapping[str, Claim]:
         last = {claim.email_id: claim for claim in claims}
-        execute(self._client, [self._change(claim, self._item(claim)) for claim in last.values()])
+        outcomes = execute(self._client, [self._change(claim, self._item(claim)) for claim in last.values()])
+        lost = [email_id for email_id, failed in zip(last, outcomes, strict=True) if failed]
+        return {**{key: last[key] for key in last.keys() - lost}, **self.read(lost)}
+
+    def read(self, email_ids: Collection[str]) -> Mapping[str, Claim]:
+        found = map(_claim, read_items(self._client, self._table, "emailId", email_ids))
+        return {claim.email_id: claim for claim in found}
 
     def known(self, email_ids: Collection[str]) -> Collection[str]:
-        return [claim.email_id for claim in self._read(list(email_ids))]
+        return self.read(email_ids).keys()
 
     def release(self, claim: Claim) -> None:
         with service_errors("DynamoDB"):
@@ -70,9 +76,6 @@ class LedgerTable:
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
-
-    def _read(self, email_ids: Sequence[str]) -> list[Claim]:
-        return [_claim(raw) for raw in read_items(self._client, self._table, "emailId", email_ids)]
 
     def _change(self, standing: Claim, item: Mapping[str, Any]) -> Statement:
         """Only while the open claim still stands as it was read."""
@@ -90,6 +93,8 @@ class LedgerTable:
             "state": CLOSED if claim.outcome else OPEN,
             "ttl": int((self._now() + self._retention).timestamp()),
         }
+        if claim.place:
+            item |= claim.place.model_dump()
         if claim.outcome:
             item["outcome"] = claim.outcome.to_bytes().decode()
         return {name: marshal(value) for name, value in item.items()}
@@ -104,6 +109,7 @@ def _claim(raw: Mapping[str, Any]) -> Claim:
         send_before=float(row["sendBefore"]),
         attempt=row["attempt"],
         outcome=Envelope.model_validate_json(row["outcome"]) if "outcome" in row else None,
+        place=Place(shard=row["shard"], sequence=row["sequence"]) if "shard" in row else None,
     )
 
 

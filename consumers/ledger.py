@@ -5,12 +5,13 @@ outcome, verbatim. What a claim that stands means is decided here, without clock
 """
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
 from pipeline.envelope import Envelope
+from pipeline.log import Place
 
 __all__ = ["Claim", "Ledger", "MemoryLedger", "Standing", "meaning"]
 
@@ -19,7 +20,7 @@ __all__ = ["Claim", "Ledger", "MemoryLedger", "Standing", "meaning"]
 class Claim:
     """A sender's right to call SES for a mail until `send_before` (epoch seconds).
 
-    `token` is unique to one putting of a claim; `event_id` is the request it is for.
+    `token` is unique to one putting of a claim; `event_id` is the request it is for, `place` where that lies.
     """
 
     email_id: str
@@ -28,6 +29,7 @@ class Claim:
     send_before: float
     attempt: int = 1
     outcome: Envelope | None = None
+    place: Place | None = None
 
 
 class Ledger(Protocol):
@@ -39,8 +41,15 @@ class Ledger(Protocol):
         """Put `mine` in the place of an open claim; False if it has changed meanwhile."""
         ...
 
-    def close(self, claims: Sequence[Claim]) -> None:
-        """Write the outcomes of claims that still stand; those that were taken over are left alone."""
+    def close(self, claims: Sequence[Claim]) -> Mapping[str, Claim]:
+        """Write the outcomes of claims that still stand open; returns what stands then, by `emailId`.
+
+        What was taken over or closed meanwhile is left alone.
+        """
+        ...
+
+    def read(self, email_ids: Collection[str]) -> Mapping[str, Claim]:
+        """The claims that stand, open or closed, by `emailId`."""
         ...
 
     def known(self, email_ids: Collection[str]) -> Collection[str]:
@@ -94,13 +103,17 @@ class MemoryLedger:
             self.claims[standing.email_id] = mine
             return True
 
-    def close(self, claims: Sequence[Claim]) -> None:
+    def close(self, claims: Sequence[Claim]) -> Mapping[str, Claim]:
         with self._lock:
             self.claims |= {claim.email_id: claim for claim in claims if self._stands(claim)}
+        return self.read([claim.email_id for claim in claims])
+
+    def read(self, email_ids: Collection[str]) -> Mapping[str, Claim]:
+        with self._lock:
+            return {email_id: self.claims[email_id] for email_id in email_ids if email_id in self.claims}
 
     def known(self, email_ids: Collection[str]) -> Collection[str]:
-        with self._lock:
-            return [email_id for email_id in email_ids if email_id in self.claims]
+        return self.read(email_ids).keys()
 
     def release(self, claim: Claim) -> None:
         with self._lock:

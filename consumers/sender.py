@@ -8,47 +8,55 @@ from consumers.handler import Handler, Watermark
 from consumers.lanes import Lane
 from consumers.sending import Sending
 from consumers.tasks import Task
+from consumers.witness import Heard, Witness
 from pipeline import ids
 from pipeline.codec import Event, Request, Unreadable, decode
 from pipeline.events import SendDue
+from pipeline.feedback import Feedback
 from pipeline.log import Log, Record
 
 __all__ = ["Sender"]
 
 
 class Sender(Handler):
-    """For one shard; without a lane it takes every request."""
+    """For one shard; without a lane it takes every request, without a witness no feedback."""
 
-    def __init__(self, sending: Sending, log: Log, lane: Lane | None = None) -> None:
-        self._sending, self._log, self._lane = sending, log, lane
+    def __init__(
+        self, sending: Sending, log: Log, lane: Lane | None = None, witness: Witness | None = None
+    ) -> None:
+        self._sending, self._log, self._lane, self._witness = sending, log, lane, witness
         self._watermark = Watermark()
 
     def process(self, records: Sequence[Record]) -> None:
         """Accepts a record once nothing can be at fault any more."""
         for record in records:
-            task = self._task(record)
-            mine = task and (self._lane is None or self._lane.is_mine(task))
+            begin = self._begun(record)
             if self._watermark.accept(record.sequence):
-                self._begin(task, mine=bool(mine), sequence=record.sequence)
+                begin()
         for task in self._lane.overlooked() if self._lane else ():
             self._sending.submit(task)
 
-    def _begin(self, task: Task | None, *, mine: bool, sequence: int) -> None:
-        if task is None:
-            self._watermark.finish(sequence)
-        elif mine or self._lane is None:
-            self._sending.submit(task)
-        else:
-            self._lane.leave(task)
+    def _begun(self, record: Record) -> Callable[[], None]:
+        """What is to be done with a record, once it is accepted."""
+        match self._asked(record):
+            case Task() as task if self._lane is None or self._lane.is_mine(task):
+                return partial(self._sending.submit, task)
+            case Task() as task if self._lane:
+                return partial(self._lane.leave, task)
+            case Heard() as heard if self._witness:
+                return partial(self._witness.put, heard)
+        return partial(self._watermark.finish, record.sequence)
 
     def durable(self) -> int | None:
         return self._watermark.durable
 
     def drain(self, deadline: float) -> None:
+        if self._witness:
+            self._witness.stop(max(0.0, deadline - time.monotonic()))
         self._sending.stop(max(0.0, deadline - time.monotonic()))
 
-    def _task(self, record: Record) -> Task | None:
-        """What a record asks to be sent, if anything."""
+    def _asked(self, record: Record) -> Task | Heard | None:
+        """What a record asks to be sent, or says of a mail of ours, if anything."""
         finish = partial(self._watermark.finish, record.sequence)
         try:
             event = decode(record.data)
@@ -60,6 +68,8 @@ class Sender(Handler):
                 return Task(email_id, email_id, 0, event.id, place, request, record, finish, event.time)
             case SendDue() as due:
                 return self._deferred(due, record, finish)
+            case Feedback(email_id=str() as email_id) as feedback:
+                return Heard(email_id, feedback, event, record, finish)
         return None
 
     def _deferred(self, due: SendDue, record: Record, finish: Callable[[], None]) -> Task:

@@ -22,6 +22,7 @@ from consumers.mail import Ambiguous, Mail, Mailer, Postponed
 from consumers.pace import Pace
 from consumers.parking import Parks
 from consumers.patience import Patience, Stopped
+from consumers.retries import Mails, needless
 from consumers.settling import Outcome, Settler
 from consumers.tasks import Task
 from pipeline.errors import Unavailable
@@ -34,12 +35,15 @@ ATTEMPTS = 3
 
 _log = logging.getLogger(__name__)
 
+Suppression = Mapping[str, Any] | None
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What a sender works with."""
 
     clerk: Clerk
+    mails: Mails
     suppressions: Suppressions
     delivery: Delivery
     mailer: Mailer
@@ -51,9 +55,14 @@ class Desk:
 
 @dataclass(slots=True)
 class _Held:
-    """The claim under which a mail is sent, renewed as it waits, and SES's answer: it is asked once."""
+    """The claim under which a mail is sent, renewed as it waits, and SES's answer: it is asked once.
+
+    `suppression`: the recipient's row as it was read with those of other mails; `waited`: that was a while ago.
+    """
 
     claim: Claim
+    suppression: Suppression
+    waited: bool = False
     message_id: str | None = None
 
 
@@ -124,14 +133,14 @@ class Sending:
     def _judge(self, tasks: Sequence[Task], claims: Sequence[Claim]) -> None:
         desk = self._desk
         verdicts = desk.patience.call(lambda: desk.clerk.verdicts(tasks, claims))
-        rows = self._suppressed(tasks, verdicts)
+        keys = [task.recipient_key for task in tasks if task.recipient_key]
+        rows = self._suppressed(keys, verdicts)
         for task, verdict in zip(tasks, verdicts, strict=True):
             future = self._pool.submit(self._carry_out, task, verdict, rows.get(task.recipient_key or ""))
             self._running.add(future)
             future.add_done_callback(self._running.discard)
 
-    def _suppressed(self, tasks: Sequence[Task], verdicts: Sequence[Verdict]) -> Mapping[str, Any]:
-        keys = [task.recipient_key for task in tasks if task.recipient_key]
+    def _suppressed(self, keys: list[str], verdicts: Sequence[Verdict]) -> Mapping[str, Any]:
         try:
             return self._desk.patience.call(lambda: self._desk.suppressions.suppressed(keys))
         except Stopped:
@@ -140,7 +149,7 @@ class Sending:
                     self._release(verdict.claim)
             raise
 
-    def _carry_out(self, task: Task, verdict: Verdict, suppression: Mapping[str, Any] | None) -> None:
+    def _carry_out(self, task: Task, verdict: Verdict, suppression: Suppression) -> None:
         try:
             self._tried(task, verdict, suppression)
         except Stopped:
@@ -150,18 +159,19 @@ class Sending:
         finally:
             self._slots.release()
 
-    def _tried(self, task: Task, verdict: Verdict, suppression: Mapping[str, Any] | None) -> None:
+    def _tried(self, task: Task, verdict: Verdict, suppression: Suppression) -> None:
         """A fault of our own is tried again, then the mail fails and its record is parked."""
-        held = _Held(verdict.claim) if isinstance(verdict, Send) else None
-        for _ in range(ATTEMPTS):
+        desk = self._desk
+        held = _Held(verdict.claim, suppression) if isinstance(verdict, Send) else None
+        for attempt in range(ATTEMPTS):
             try:
-                return self._one_try(task, held or verdict, suppression)
+                desk.patience.pause(attempt)
+                return self._one_try(task, held or verdict)
             except Stopped:
                 raise
             except Exception as error:  # noqa: BLE001  it is parked with the record
                 _log.exception("sending %s failed", task.place)
                 fault = error
-        desk = self._desk
         desk.patience.call(lambda: desk.parking.park(task.record, fault, ATTEMPTS))
         if held:
             self._settle(task, held.claim, internal_failure(task))
@@ -169,32 +179,44 @@ class Sending:
             task.finish()
         return None
 
-    def _one_try(self, task: Task, verdict: Verdict | _Held, suppression: Mapping[str, Any] | None) -> None:
+    def _one_try(self, task: Task, verdict: Verdict | _Held) -> None:
         match verdict:
             case _Held() as held:
-                self._send(task, held, suppression)
+                self._send(task, held)
             case State(fact, claim):
                 self._desk.settler.put(Outcome(fact, claim, task.finish))
             case Defer(seconds):
                 self._defer(task, seconds)
 
-    def _send(self, task: Task, held: _Held, suppression: Mapping[str, Any] | None) -> None:
-        desk = self._desk
+    def _send(self, task: Task, held: _Held) -> None:
         try:
-            fact = desk.patience.call(
-                lambda: desk.delivery.outcome(task, suppression, lambda mail: self._call_ses(held, mail))
-            )
+            fact = self._desk.patience.call(lambda: self._fact(task, held))
         except Ambiguous:
             self._defer(task, None)  # the claim stays open: feedback may close it, or the grace runs out
             return
         except Postponed as postponed:
             self._defer(task, postponed.seconds, postponed.reason)
-            self._release(held.claim)
+            self._give_up(held)
             return
         except Stopped:
-            self._release(held.claim)
+            self._give_up(held)
             raise
         self._settle(task, held.claim, fact)
+
+    def _fact(self, task: Task, held: _Held) -> MailFact:
+        """Asked again as long as a service is down: the claim lives on, and what has changed meanwhile counts."""
+        desk, key = self._desk, task.recipient_key
+        held.claim = desk.clerk.renewed(held.claim)
+        if held.waited and key:
+            held.suppression = desk.suppressions.suppressed([key]).get(key)
+        held.waited = True
+        return needless(task, desk.mails) or desk.delivery.outcome(
+            task, held.suppression, lambda mail: self._call_ses(held, mail)
+        )
+
+    def _give_up(self, held: _Held) -> None:
+        if held.message_id is None:
+            self._release(held.claim)
 
     def _release(self, claim: Claim) -> None:
         try:
@@ -203,9 +225,7 @@ class Sending:
             _log.warning("a claim stays open until it may be taken over: %s", error)
 
     def _settle(self, task: Task, claim: Claim, fact: MailFact) -> None:
-        closed = self._desk.clerk.closed(claim, fact)
-        assert closed.outcome is not None
-        self._desk.settler.put(Outcome(closed.outcome, closed, task.finish))
+        self._desk.settler.put(Outcome.of(self._desk.clerk.closed(claim, fact), task.finish))
 
     def _call_ses(self, held: _Held, mail: Mail) -> str:
         """One call, at its turn and under a claim that still has time."""

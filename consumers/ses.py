@@ -1,6 +1,7 @@
-"""SES as the mailer. Errors by a table: what certainly was not taken, what never will be, what nobody knows.
+"""SES as the mailer. Errors by tables: what certainly was not taken, what never will be, what nobody knows.
 
-A code that the table lacks is a refusal that we don't understand (4xx), or leaves the mail's fate open.
+A code that the table lacks is a refusal that we don't understand (4xx), or leaves the mail's fate open. An
+error that isn't SES's, and is not in the other table, may have come after SES took the mail.
 
 SendEmail: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 The client must have its own retries off: a retry after a lost answer sends the mail twice.
@@ -15,7 +16,10 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
     PartialCredentialsError,
+    ProxyConnectionError,
 )
 
 from consumers.headers import encoded
@@ -33,8 +37,8 @@ _MEANING: dict[str, type[EngineError]] = {
     "TooManyRequestsException": Throttled,
     "ThrottlingException": Throttled,
     "Throttling": Throttled,
-    "LimitExceededException": Throttled,
-    "SendingPausedException": Throttled,
+    "LimitExceededException": Misconfigured,
+    "SendingPausedException": Misconfigured,
     "AccountSuspendedException": Misconfigured,
     "MailFromDomainNotVerifiedException": Misconfigured,
     "NotFoundException": Misconfigured,
@@ -59,13 +63,18 @@ _MEANING: dict[str, type[EngineError]] = {
     "MessageRejected": Refusal,
     "BadRequestException": Refusal,
 }
-_NEVER_REACHED = (
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-)
+# What the SDK raises before anything has reached SES → what it means.
+_NEVER_REACHED: dict[type[BotoCoreError], type[EngineError]] = {
+    ConnectTimeoutError: Unavailable,
+    EndpointConnectionError: Unavailable,
+    ProxyConnectionError: Unavailable,
+    CredentialRetrievalError: Unavailable,
+    NoCredentialsError: Misconfigured,
+    PartialCredentialsError: Misconfigured,
+    NoRegionError: Misconfigured,
+    ParamValidationError: Unprocessable,
+}
+_DAILY_QUOTA = "daily message quota"
 _REQUEST_TIMEOUT = 408
 
 
@@ -83,12 +92,11 @@ class SesMailer:
                 EmailTags=[{"Name": name, "Value": value} for name, value in mail.tags.items()],
                 ReplyToAddresses=[mail.reply_to] if mail.reply_to else [],
             )
-        except _NEVER_REACHED as error:
-            raise Unavailable(f"SES: {error}") from error
         except ClientError as error:
             raise _translated(error) from error
         except BotoCoreError as error:
-            raise Ambiguous(f"SES: {error}") from error
+            meaning = _NEVER_REACHED.get(type(error), Ambiguous)
+            raise meaning(f"SES: {type(error).__name__}: {error}") from error
         if "MessageId" not in answer:  # the SDK makes something of half an answer, too
             raise Ambiguous("SES: the answer was cut short")
         return answer["MessageId"]
@@ -106,6 +114,8 @@ def _utf8(text: str) -> dict[str, str]:
 
 def _translated(error: ClientError) -> EngineError:
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
+    if _DAILY_QUOTA in message.lower():
+        return Unavailable(f"SES: daily quota reached: {message}")
     meaning = _MEANING.get(code) or _unknown(
         error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
     )

@@ -1,17 +1,21 @@
-"""Settling outcomes in groups: close the claims, append the facts, and only then call a task finished."""
+"""Settling outcomes in groups: close the claims, append the facts, and only then call a task finished.
+
+The log holds what the claim holds. Of two that settle one mail the first closes its claim; the other finds
+it closed, and repeats that fact verbatim.
+"""
 
 import logging
-import queue
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from consumers.groups import InGroups
 from consumers.ledger import Claim, Ledger
-from consumers.patience import Patience, Stopped
+from consumers.patience import Patience
 from pipeline.envelope import Envelope
+from pipeline.events import MailSent
 from pipeline.log import Log
 
-__all__ = ["Outcome", "Settler"]
+__all__ = ["GROUP", "Outcome", "Settler"]
 
 GROUP = 100
 
@@ -26,58 +30,54 @@ class Outcome:
     claim: Claim | None
     finish: Callable[[], None]
 
+    @classmethod
+    def of(cls, closed: Claim, finish: Callable[[], None]) -> "Outcome":
+        assert closed.outcome is not None
+        return cls(closed.outcome, closed, finish)
+
 
 class Settler:
     def __init__(self, ledger: Ledger, log: Log, patience: Patience) -> None:
         self._ledger, self._log, self._patience = ledger, log, patience
-        self._outcomes: queue.Queue[Outcome | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._run, name="settle", daemon=True)
-        self._thread.start()
+        self._groups: InGroups[Outcome] = InGroups("settle", self._settle, _unsettled, GROUP)
 
     def put(self, outcome: Outcome) -> None:
-        self._outcomes.put(outcome)
+        self._groups.put(outcome)
 
     def stop(self, timeout: float) -> None:
         """Settle what has been put, until the timeout."""
-        self._outcomes.put(None)
-        self._thread.join(timeout)
+        self._groups.stop(timeout)
         self._patience.stopping.set()
 
-    def _run(self) -> None:
-        try:
-            while group := self._next():
-                self._settled(group)
-        except Stopped:
-            return
-
-    def _settled(self, group: Sequence[Outcome]) -> None:
-        """An outcome at fault must not take the others with it: its task stays unfinished, and comes again."""
-        try:
-            self._settle(group)
-        except Stopped:
-            raise
-        except Exception:  # noqa: BLE001  the outcome at fault is found by settling each alone
-            if len(group) == 1:
-                _log.exception("%s could not be settled", group[0].fact.id)
-                return
-            for outcome in group:
-                self._settled([outcome])
-
-    def _next(self) -> Sequence[Outcome]:
-        """Empty once there is nothing more to come."""
-        first = self._outcomes.get()
-        group = [first] if first else []
-        while group and len(group) < GROUP and not self._outcomes.empty():
-            another = self._outcomes.get()
-            if another is None:
-                self._outcomes.put(None)
-                break
-            group.append(another)
-        return group
-
     def _settle(self, group: Sequence[Outcome]) -> None:
-        claims = [outcome.claim for outcome in group if outcome.claim]
-        self._patience.call(lambda: self._ledger.close(claims))
-        self._patience.call(lambda: self._log.append([outcome.fact for outcome in group]))
+        standing = self._closed([outcome.claim for outcome in group if outcome.claim])
+        facts = [fact for outcome in group if (fact := _fact(outcome, standing))]
+        self._patience.call(lambda: self._log.append(facts))
         for outcome in group:
             outcome.finish()
+
+    def _closed(self, claims: Sequence[Claim]) -> Mapping[str, Claim]:
+        """What stands then. That a mail was sent closes its claim whoever has taken it over meanwhile."""
+        if not claims:
+            return {}
+        standing = self._patience.call(lambda: self._ledger.close(claims))
+        return {**standing, **self._closed(list(_still_open(claims, standing)))}
+
+
+def _still_open(claims: Sequence[Claim], standing: Mapping[str, Claim]) -> Iterator[Claim]:
+    for claim in claims:
+        stands = standing.get(claim.email_id)
+        sent = claim.outcome is not None and claim.outcome.detail_type == MailSent.detail_type
+        if sent and stands and stands.outcome is None:
+            yield replace(stands, outcome=claim.outcome)
+
+
+def _fact(outcome: Outcome, standing: Mapping[str, Claim]) -> Envelope | None:
+    """None where somebody else has taken the mail over, and will say what becomes of it."""
+    stands = standing.get(outcome.claim.email_id) if outcome.claim else None
+    return stands.outcome if stands else outcome.fact
+
+
+def _unsettled(outcome: Outcome, error: Exception) -> None:
+    """Its task stays unfinished, so its record comes again."""
+    _log.error("%s could not be settled", outcome.fact.id, exc_info=error)

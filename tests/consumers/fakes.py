@@ -285,8 +285,12 @@ class MortalLedger(Ledger):
     def replace(self, standing: Claim, mine: Claim) -> bool:
         return bool(self._life.lived("replace", lambda: self._ledger.replace(standing, mine)))
 
-    def close(self, claims: Sequence[Claim]) -> None:
-        self._life.lived("close", lambda: self._ledger.close(claims))
+    def close(self, claims: Sequence[Claim]) -> Mapping[str, Claim]:
+        standing: Mapping[str, Claim] = self._life.lived("close", lambda: self._ledger.close(claims))
+        return standing
+
+    def read(self, email_ids: Collection[str]) -> Mapping[str, Claim]:
+        return self._ledger.read(email_ids)
 
     def known(self, email_ids: Collection[str]) -> Collection[str]:
         return self._ledger.known(email_ids)

@@ -68,7 +68,7 @@ def test_a_request_without_an_id_gets_one_from_its_event(office: Office) -> None
     [
         b"\xff\x00 no event",
         b"{}",
-        builders.feedback("Delivery").to_bytes(),
+        builders.feedback("Delivery", mail={"tags": {}}).to_bytes(),
         builders.envelope("Something Else").to_bytes(),
         *(fact.envelope("fact", NINE).to_bytes() for fact in builders.facts() if type(fact) is not SendDue),
     ],

@@ -3,6 +3,7 @@
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -13,6 +14,9 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProxyConnectionError,
     ReadTimeoutError,
     ResponseStreamingError,
 )
@@ -22,6 +26,7 @@ from consumers.bootstrap import CALL_ONCE
 from consumers.mail import Ambiguous, Mail, Refusal, Throttled
 from consumers.ses import SesMailer, send_rate
 from pipeline.errors import Misconfigured, Unavailable, Unprocessable
+from pipeline.logs import brief
 
 MAIL = Mail(
     to="ana@customer.example",
@@ -69,8 +74,8 @@ def answered(ses: Any, code: str, status: int, message: str = "because") -> Exce
         ("TooManyRequestsException", 429, Throttled),
         ("ThrottlingException", 400, Throttled),
         ("Throttling", 400, Throttled),
-        ("LimitExceededException", 400, Throttled),
-        ("SendingPausedException", 400, Throttled),
+        ("LimitExceededException", 400, Misconfigured),
+        ("SendingPausedException", 400, Misconfigured),
         ("AccountSuspendedException", 400, Misconfigured),
         ("MailFromDomainNotVerifiedException", 400, Misconfigured),
         ("NotFoundException", 404, Misconfigured),
@@ -100,10 +105,29 @@ def test_each_error_means_something_for_the_mail(
 
 
 @pytest.mark.parametrize(
-    "message", ["Maximum sending rate exceeded.", "Daily message quota exceeded.", "anything else"]
+    ("message", "expected"),
+    [
+        ("Maximum sending rate exceeded.", Throttled),
+        ("anything else", Throttled),
+        ("Daily message quota exceeded.", Unavailable),  # going slower is no help
+    ],
 )
-def test_throttling_of_any_kind_is_waited_for(ses: Any, message: str) -> None:
-    assert isinstance(answered(ses, "ThrottlingException", 400, message), Unavailable)
+def test_throttling_of_any_kind_is_waited_for(ses: Any, message: str, expected: type[Exception]) -> None:
+    assert type(answered(ses, "ThrottlingException", 400, message)) is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "reason"),
+    [
+        ("ThrottlingException", "Maximum sending rate exceeded.", "SES: ThrottlingException"),
+        ("ThrottlingException", "Daily message quota exceeded.", "SES: daily quota reached"),
+        ("SendingPausedException", "Sending is paused for your account.", "SES: SendingPausedException"),
+    ],
+)
+def test_what_is_waited_for_can_be_told_from_its_brief_form(
+    ses: Any, code: str, message: str, reason: str
+) -> None:
+    assert brief(answered(ses, code, 400, message)) == reason
 
 
 def test_a_refusal_has_a_stable_code_and_the_words_of_ses(ses: Any) -> None:
@@ -122,8 +146,11 @@ def test_a_refusal_has_a_stable_code_and_the_words_of_ses(ses: Any) -> None:
     [
         (EndpointConnectionError(endpoint_url=URL), Unavailable),
         (ConnectTimeoutError(endpoint_url=URL), Unavailable),
-        (NoCredentialsError(), Unavailable),
+        (ProxyConnectionError(proxy_url=URL), Unavailable),
         (CredentialRetrievalError(provider="container", error_msg="no answer"), Unavailable),
+        (NoCredentialsError(), Misconfigured),
+        (PartialCredentialsError(provider="env", cred_var="key"), Misconfigured),
+        (NoRegionError(), Misconfigured),
         (ReadTimeoutError(endpoint_url=URL), Ambiguous),
         (ConnectionClosedError(endpoint_url=URL), Ambiguous),
         (ResponseStreamingError(error="reset by peer"), Ambiguous),
@@ -138,8 +165,14 @@ def test_what_was_lost_on_the_way_is_ambiguous_once_it_may_have_arrived(
         raise error
 
     ses.meta.events.register("before-send.sesv2.SendEmail", lose)
-    with pytest.raises(expected):
+    with pytest.raises(expected) as raised:
         SesMailer(ses, "engine").send(MAIL)
+    assert type(raised.value) is expected
+
+
+def test_what_the_sdk_refuses_never_reaches_ses_and_is_not_understood(ses: Any) -> None:
+    with pytest.raises(Unprocessable):
+        SesMailer(ses, "engine").send(replace(MAIL, to=7))  # type: ignore[arg-type]
 
 
 @pytest.fixture

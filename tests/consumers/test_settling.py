@@ -1,6 +1,6 @@
 """In which order an outcome is settled, and what happens when that is interrupted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -20,12 +20,12 @@ class Ledger(MemoryLedger):
         super().__init__()
         self.story, self.script, self.faults = story, Script(), set[str]()
 
-    def close(self, claims: Sequence[Claim]) -> None:
+    def close(self, claims: Sequence[Claim]) -> Mapping[str, Claim]:
         self.script.next()
         if any(claim.email_id in self.faults for claim in claims):
             raise ValueError("a fault of our own")
         self.story += [f"close {claim.email_id}" for claim in claims]
-        super().close(claims)
+        return super().close(claims)
 
 
 class Log(MemoryLog):
@@ -120,8 +120,8 @@ def test_a_stop_ends_the_waiting_for_a_service_that_stays_down(scene: Scene) -> 
     scene.log.script = Always(Unavailable("for good"))
     scene.put(ORDER)
     scene.settler.stop(0)
-    scene.settler._thread.join(TIMEOUT)
-    assert not scene.settler._thread.is_alive()
+    scene.settler._groups._thread.join(TIMEOUT)
+    assert not scene.settler._groups._thread.is_alive()
 
 
 def test_an_outcome_at_fault_keeps_no_other(scene: Scene) -> None:
