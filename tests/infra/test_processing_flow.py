@@ -5,6 +5,7 @@ and the guide's text is read to make sure that no line of it is left out. `depar
 another one than the guide's: each reason stands in docs/INTEGRATION.md.
 """
 
+import json
 import re
 import time
 from collections import Counter
@@ -313,14 +314,15 @@ def named(lines: Iterable[Line], *, bounces: bool) -> list[Any]:
 
 
 def facts_about(engine: LocalEngine, email_id: str) -> Counter[str]:
-    """By kind: those that name the mail; for a parked record, its request's place."""
+    """By kind: those that name the mail; for a parked record, its request's place. Repetitions are one."""
     place = (row(engine, email_id) or {}).get("requestSequence")
-    return Counter(
-        each.detail_type
+    told = {
+        (each.detail_type, json.dumps(each.detail, sort_keys=True))
         for each in log(engine)
         if (each.source == OUR_SOURCE and each.detail.get("emailId") == email_id)
         or (each.detail_type == "Record Parked" and each.detail["place"]["sequence"] == place)
-    )
+    }
+    return Counter(kind for kind, _ in told)
 
 
 def check(engine: LocalEngine, line: Line, asked_as: str) -> None:
