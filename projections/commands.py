@@ -10,11 +10,14 @@ from rich.table import Table
 from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.options import AsJson, Stack
+from projections import hold_commands, resend_commands
 from projections.dynamodb import TrackingTable
 
 __all__ = ["commands"]
 
 commands = typer.Typer()
+commands.add_typer(hold_commands.commands)
+commands.add_typer(resend_commands.commands)
 
 HIDDEN = {"facts", "version", "ttl", "done"}
 

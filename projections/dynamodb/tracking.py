@@ -1,9 +1,10 @@
 """The tracking table: a row for each mail."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from pipeline.aws import service_errors
 from pipeline.dynamodb import Statement, execute, insert, marshal, read_items, unmarshal_item, update
 from projections.rows import mail_of, row_of
 from projections.store import Stored
@@ -29,6 +30,25 @@ class TrackingTable:
 
     def row(self, email_id: str) -> dict[str, Any] | None:
         return next(map(unmarshal_item, read_items(self._client, self._table, "emailId", [email_id])), None)
+
+    def failed(self, code: str, since: str, source: str | None) -> Iterator[tuple[int, list[Mail]]]:
+        """Mails that failed with a code since a time; page by page, with the number of rows read for it.
+
+        Reads the whole table.
+        """
+        values = {":failed": "failed", ":code": code, ":since": since} | (
+            {":source": source} if source else {}
+        )
+        conditions = "#status = :failed AND errorCode = :code AND #timestamp >= :since"
+        asked: Any = {
+            "TableName": self._table,
+            "FilterExpression": conditions + (" AND originalSource = :source" if source else ""),
+            "ExpressionAttributeNames": {"#status": "status", "#timestamp": "timestamp"},
+            "ExpressionAttributeValues": {name: marshal(value) for name, value in values.items()},
+        }
+        with service_errors("DynamoDB"):
+            for page in self._client.get_paginator("scan").paginate(**asked):
+                yield page["ScannedCount"], [mail_of(unmarshal_item(raw)) for raw in page["Items"]]
 
     def save(self, changes: Mapping[str, Stored[Mail]]) -> Collection[str]:
         outcomes = execute(self._client, [self._statement(change) for change in changes.values()])
