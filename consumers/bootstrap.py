@@ -17,6 +17,7 @@ from consumers.gates import BounceRate, Gates, Holds, Limits
 from consumers.handler import Handler
 from consumers.lanes import Lane
 from consumers.mail import Mailer
+from consumers.metrics import MeasuredMailer, Metrics
 from consumers.one_machine import Consumer
 from consumers.pace import Pace, SendRate
 from consumers.parking import Parking
@@ -47,12 +48,22 @@ Client = Callable[..., Any]
 class Consumers:
     """All consumers of an engine, over the same clients. Nothing starts before a handler is asked for.
 
-    `with_simulator`: mails to SES's mailbox simulator count for the bounce rate.
+    `with_simulator`: mails to SES's mailbox simulator count for the bounce rate. `metrics_to` takes the lines
+    of the metrics.
     """
 
     def __init__(
-        self, settings: Settings, client: Client, now: Clock = utc_now, *, with_simulator: bool = False
+        self,
+        settings: Settings,
+        client: Client,
+        now: Clock = utc_now,
+        *,
+        with_simulator: bool = False,
+        metrics_to: Callable[[str], object] = lambda _: None,
     ) -> None:
+        self._metrics = cache(
+            lambda consumer: Metrics({"Stack": settings.stack_name, "Consumer": consumer}, metrics_to)
+        )
         self._settings, self._client, self._now = settings, cache(client), now
         self.log = KinesisLog(self._client("kinesis"), settings.stream_name)
         self._delays = DelayQueue(self._client("sqs"), settings.delay_queue_url)
@@ -72,7 +83,7 @@ class Consumers:
 
         @cache
         def parts() -> tuple[Sending, Witness | None]:
-            desk = self._desk(lane, Patience(name, stopping))
+            desk = self._desk(lane, Patience(name, stopping, self._metrics(name)))
             witness = Witness(desk, self._ledger, self.log) if lane == "transactional" else None
             return Sending(desk, self._settings.sends_in_flight), witness
 
@@ -81,7 +92,7 @@ class Consumers:
             lanes = Lane(lane, self._templates, self._ledger, self._now)
             return Sender(sending, self.log, lanes, witness)
 
-        return Consumer(name, handler, self._parking(name), stopping)
+        return Consumer(name, handler, self._parking(name), stopping, self._metrics(name))
 
     def projector(self) -> Consumer:
         return self._consumer("projector", lambda _shard, _after: self._projector())
@@ -92,7 +103,7 @@ class Consumers:
         return self._consumer("archiver", partial(Archiver, files, flush_seconds=seconds))
 
     def _consumer(self, name: str, handler: Callable[[str, int | None], Handler]) -> Consumer:
-        return Consumer(name, handler, self._parking(name))
+        return Consumer(name, handler, self._parking(name), metrics=self._metrics(name))
 
     def _parking(self, name: str) -> Parking:
         letters = ParkedQueue(self._client("sqs"), self._settings.parked_queue_url)
@@ -122,19 +133,20 @@ class Consumers:
 
     def _desk(self, lane: Priority, patience: Patience) -> Desk:
         settings, ses = self._settings, self._client("sesv2", config=CALL_ONCE)
+        metrics = self._metrics(f"sender-{lane}")
         return Desk(
             clerk=Clerk(self._ledger, self._delays, self._rules(), self._now),
             mails=self._mails(),
             suppressions=self._suppression(),
-            delivery=self._delivery(),
-            mailer=self._mailer(),
+            delivery=self._delivery(metrics),
+            mailer=MeasuredMailer(self._mailer(), metrics),
             pace=self._pace(SendRate(lambda: send_rate(ses), settings.email_sender_concurrency), lane),
             settler=Settler(self._ledger, self.log, Patience("settler", threading.Event())),
             parking=self._parking(f"sender-{lane}"),
             patience=patience,
         )
 
-    def _delivery(self) -> Delivery:
+    def _delivery(self, metrics: Metrics) -> Delivery:
         settings = self._settings
         limits = Limits(
             age=timedelta(hours=settings.max_request_age_hours),
@@ -144,7 +156,7 @@ class Consumers:
         sender = settings.default_sender_name, settings.default_sender_email
         bounce_rate = BounceRate(self._reputation.of_day, limits, self._now)
         holds = Holds(self._holds.standing, self._now, settings.paused_round_seconds)
-        return Delivery(self._templates, sender, Gates(holds, bounce_rate, limits, self._now))
+        return Delivery(self._templates, sender, Gates(holds, bounce_rate, limits, self._now), metrics)
 
     def _pace(self, rate: SendRate, lane: Priority) -> Pace:
         grants = PaceTable(self._client("dynamodb"), self._settings.reputation_table_name)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from consumers.gates import Gates, valid
 from consumers.mail import Mail, Refusal
+from consumers.metrics import Metrics, silent
 from consumers.rendering import render, tags
 from consumers.tasks import Task
 from consumers.templates import Templates
@@ -22,8 +23,15 @@ class Suppressions(Protocol):
 
 
 class Delivery:
-    def __init__(self, templates: Templates, default_sender: tuple[str, str], gates: Gates) -> None:
+    def __init__(
+        self,
+        templates: Templates,
+        default_sender: tuple[str, str],
+        gates: Gates,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._templates, self._default_sender, self._gates = templates, default_sender, gates
+        self._metrics = metrics or silent()
 
     def outcome(
         self, task: Task, suppression: Mapping[str, Any] | None, send: Callable[[Mail], str]
@@ -39,12 +47,17 @@ class Delivery:
             self._gates.check(task, request, suppression)
             mail = self._rendered(task, request)
             known |= {"subject": mail.subject, "to_email": mail.to}
-            return MailSent(**known, ses_message_id=send(mail))
+            sent = MailSent(**known, ses_message_id=send(mail))
         except Refusal as refusal:
+            self._metrics.count("Failed", Code=refusal.code)
             return MailFailed(**known, error_code=refusal.code, error_message=refusal.sentence)
+        self._metrics.count("Sent")
+        return sent
 
     def _rendered(self, task: Task, request: EmailRequest) -> Mail:
-        mail = render(self._templates.get(request.template_name), request, self._default_sender)
+        template = self._templates.get(request.template_name)
+        with self._metrics.timed("RenderLatency"):
+            mail = render(template, request, self._default_sender)
         return replace(mail, tags=tags(task.email_id, task.original_email_id, task.retry_attempt))
 
 

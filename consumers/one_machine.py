@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from consumers.handler import Handler
+from consumers.metrics import Metrics, silent
 from consumers.parking import Parks
 from consumers.patience import Patience, Stopped
 from consumers.runner import Runner
@@ -48,6 +49,7 @@ class Consumer:
     handler: Callable[[str, int | None], Handler]
     parking: Parks
     stopping: threading.Event = field(default_factory=threading.Event)
+    metrics: Metrics = field(default_factory=silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class ShardReader(threading.Thread):
     def __init__(self, machine: OneMachine, consumer: Consumer, shard: str) -> None:
         super().__init__(name=f"{consumer.name} {shard}", daemon=True)
         self._machine, self._consumer, self._shard = machine, consumer, shard
-        self._patience = Patience(consumer.name, consumer.stopping)
+        self._patience = Patience(consumer.name, consumer.stopping, consumer.metrics)
         self._checkpoint: int | None = None
         self.ended = False
         self.quiet = False
@@ -137,7 +139,8 @@ class ShardReader(threading.Thread):
             _log.exception("%s stopped reading %s", self._consumer.name, self._shard)
 
     def _read(self, handler: Handler, after: int | None) -> None:
-        runner = Runner(self._consumer.name, handler, self._consumer.parking, self._patience)
+        consumer = self._consumer
+        runner = Runner(consumer.name, handler, consumer.parking, self._patience, consumer.metrics)
         try:
             self._read_on(runner, after)
         except Stopped:
