@@ -9,7 +9,7 @@ from typing import Any
 from pipeline import times
 from pipeline.codec import Event, decode
 from pipeline.envelope import OUR_SOURCE
-from pipeline.events import AddressReleased, AddressSuppressed, Fact
+from pipeline.events import AddressReleased, AddressSuppressed, Fact, SendingPaused, SendingResumed
 from tests.builders import (
     ANA,
     Json,
@@ -54,6 +54,14 @@ def suppress(address: str, time: str, reason: str = "asked by phone") -> bytes:
 
 def release(address: str, time: str, reason: str = "wrote again") -> bytes:
     return stated(AddressReleased(email=address, reason=reason), time)
+
+
+def pause(time: str, reason: str = "wrong price", **about: Any) -> bytes:
+    return stated(SendingPaused(**about, reason=reason), time)
+
+
+def resume(time: str, reason: str = "right price", **about: Any) -> bytes:
+    return stated(SendingResumed(**about, reason=reason), time)
 
 
 def feedback(

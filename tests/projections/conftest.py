@@ -6,7 +6,7 @@ import pytest
 
 from infra.embedded import EmbeddedAws
 from infra.stack import deploy
-from projections.dynamodb import SuppressionTable, TrackingTable
+from projections.dynamodb import HoldsTable, SuppressionTable, TrackingTable
 from tests.projections.world import RETENTION
 
 
@@ -17,6 +17,7 @@ class Tables:
     client: Any
     tracking_name: str
     suppression_name: str
+    reputation_name: str
 
     @property
     def tracking(self) -> TrackingTable:
@@ -25,6 +26,10 @@ class Tables:
     @property
     def suppression(self) -> SuppressionTable:
         return SuppressionTable(self.client, self.suppression_name)
+
+    @property
+    def holds(self) -> HoldsTable:
+        return HoldsTable(self.client, self.reputation_name)
 
     def tracking_row(self, email_id: str) -> Any:
         """As an application reads it; None if there is none."""
@@ -42,4 +47,5 @@ def tables() -> Iterator[Tables]:
     parameters = {"DefaultSenderEmail": "a@b.example", "DeletionProtection": "false"}
     with EmbeddedAws() as aws:
         told = deploy(aws.client("cloudformation"), "engine", parameters)
-        yield Tables(aws.client("dynamodb"), told["TrackingTableName"], told["SuppressionTableName"])
+        names = (told[f"{each}TableName"] for each in ("Tracking", "Suppression", "Reputation"))
+        yield Tables(aws.client("dynamodb"), *names)
