@@ -1,19 +1,21 @@
-"""The gates before the template: age, and the day's bounce rate."""
+"""The gates before the template: age, what a person holds, and the day's bounce rate."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from consumers.gates import MOST_DEFERRALS, BounceRate, Limits, young_enough
+from consumers.gates import MOST_DEFERRALS, PAUSED, BounceRate, Gates, Holds, Limits, young_enough
 from consumers.mail import Postponed, Refusal
 from consumers.tasks import Task
 from pipeline import times
 from pipeline.codec import Request, decode
+from pipeline.errors import Unavailable
 from pipeline.requests import parse
+from projections.holds import Hold, selector
 from projections.reputation import Reputation
 from tests import builders
-from tests.consumers.fakes import Clock, FakeReputation
+from tests.consumers.fakes import DOWN, Clock, FakeReputation, Script
 
 
 def task(**more: Any) -> Task:
@@ -50,6 +52,110 @@ def test_a_request_with_an_expiry_is_not_sent_after_it() -> None:
     assert refusal.code == "REQUEST_EXPIRED"
     assert request.expires_at
     assert request.expires_at in refusal.sentence
+
+
+# ── Holds ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def hold(*parts: Any) -> Hold:
+    return Hold("2026-11-24T09:00:00.000Z", True, "event-1", "wrong price", selector(*parts))
+
+
+EVERYTHING = hold(None, None, {})
+
+
+class Held:
+    """What is read of the holds, and how often."""
+
+    def __init__(self, *standing: Hold) -> None:
+        self.standing, self.reads, self.script = list(standing), 0, Script()
+
+    def read(self) -> list[Hold]:
+        self.reads += 1
+        self.script.next()
+        return self.standing
+
+
+def postponed(action: Any) -> Postponed:
+    with pytest.raises(Postponed) as raised:
+        action()
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("held", "waits"),
+    [
+        ([], False),
+        ([EVERYTHING], True),
+        ([hold("my.application", "welcome", {"campaignId": "spring"})], True),
+        ([hold("my.application", "welcome", {"campaignId": "autumn"})], False),
+        ([hold("another", None, {}), hold(None, "another", {})], False),
+        ([hold("another", None, {}), hold("my.application", None, {})], True),
+    ],
+)
+def test_a_request_waits_a_round_while_any_pause_matches_it(held: list[Hold], waits: bool) -> None:
+    gate = Holds(Held(*held).read, CLOCK, 120)
+    request = parse(VALID | {"metadata": {"campaignId": "spring"}})
+    if waits:
+        found = postponed(lambda: gate.check(task(), request))
+        assert (found.reason, found.seconds) == (PAUSED, 120)
+    else:
+        gate.check(task(), request)
+
+
+def test_holds_are_looked_up_at_most_every_few_seconds() -> None:
+    clock, held = Clock(), Held()
+    gate = Holds(held.read, clock, 120, keep_seconds=5)
+    for _ in range(3):
+        gate.check(task(), parse(VALID))
+    held.standing = [EVERYTHING]
+    clock.forward(4.9)
+    gate.check(task(), parse(VALID))
+    assert held.reads == 1
+    clock.forward(0.1)
+    postponed(lambda: gate.check(task(), parse(VALID)))
+    assert held.reads == 2
+
+
+def test_nothing_passes_while_the_holds_cannot_be_read() -> None:
+    held = Held(EVERYTHING)
+    held.script.add(DOWN)
+    gate = Holds(held.read, Clock(), 120)
+    with pytest.raises(Unavailable):
+        gate.check(task(), parse(VALID))
+    postponed(lambda: gate.check(task(), parse(VALID)))
+
+
+def gates(*held: Hold) -> Gates:
+    return Gates(Holds(Held(*held).read, CLOCK, 120), gate(200, 12), Limits(), CLOCK)
+
+
+OLD = times.text(CLOCK() - timedelta(hours=73))
+SUPPRESSED = {"addedToSuppressionDate": "2026-11-01T00:00:00.000Z", "reason": "hard bounce: NoEmail"}
+
+
+def test_a_request_that_grew_too_old_while_it_was_held_ends() -> None:
+    refusal = refusal_of(lambda: gates(EVERYTHING).check(task(requested=OLD), parse(VALID), None))
+    assert refusal.code == "REQUEST_EXPIRED"
+
+
+def test_a_held_request_is_not_judged_by_what_may_change_until_it_is_sent() -> None:
+    """Neither the suppression nor the bounce rate of the moment ends it."""
+    found = postponed(lambda: gates(EVERYTHING).check(task(), parse(VALID), SUPPRESSED))
+    assert found.reason == PAUSED
+
+
+def test_a_held_retry_keeps_its_deferrals_for_the_bounce_rate() -> None:
+    held = task(attempt=1, deferrals=MOST_DEFERRALS)
+    assert postponed(lambda: gates(EVERYTHING).check(held, parse(VALID), None)).reason == PAUSED
+
+
+def test_suppression_comes_before_the_bounce_rate() -> None:
+    refusal = refusal_of(lambda: gates().check(task(), parse(VALID), SUPPRESSED))
+    assert refusal.code == "RECIPIENT_SUPPRESSED"
+
+
+# ── Bounce rate ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def gate(accepted: int, bounced: int) -> BounceRate:

@@ -9,7 +9,7 @@ from consumers.projector import Aftermath, Projector, readable
 from pipeline import ids
 from pipeline.envelope import Envelope
 from pipeline.errors import Unavailable
-from pipeline.events import STATUS_CHANGED, AddressReleased
+from pipeline.events import STATUS_CHANGED, AddressReleased, SendingPaused, SendingResumed
 from pipeline.log import Record
 from pipeline.memory import Crash
 from projections import suppression, tracking
@@ -320,6 +320,14 @@ def test_any_order_and_any_repetition_ends_in_the_same_rows_and_effects(
     assert told.mails.rows[ORDER].state == plain.mails.rows[ORDER].state
     assert told.addresses.rows[ANA].state == plain.addresses.rows[ANA].state
     assert effects(told) == effects(plain)
+
+
+def test_what_a_person_pauses_stands_until_it_is_resumed(scene: Scene) -> None:
+    scene.see(SendingPaused(reason="wrong price").envelope("p", at(1)))
+    ((key, stored),) = scene.holds.rows.items()
+    assert stored.state.paused
+    scene.see(SendingResumed(reason="right price").envelope("r", at(2)))
+    assert not scene.holds.rows[key].state.paused
 
 
 def test_draining_ends_at_once(scene: Scene) -> None:
