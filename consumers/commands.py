@@ -2,19 +2,20 @@
 
 import json
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from consumers.mail import Refusal
 from consumers.rendering import render
 from consumers.s3 import TemplateFolder
-from consumers.template_check import check
-from consumers.template_folders import folders, starter_folders
+from consumers.template_check import Finding, check
+from consumers.template_folders import folders, starter_folders, starter_sample
 from consumers.templates import compiled
 from pipeline import requests
 from pipeline.engine import Engine
@@ -48,6 +49,14 @@ def _bucket(context: typer.Context, stack: str) -> TemplateFolder:
     return TemplateFolder(engine.client("s3"), engine.settings.template_bucket_name)
 
 
+def _checked(given: Mapping[str, Texts]) -> list[Finding]:
+    return [finding for name, texts in given.items() for finding in check(name, texts)]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @templates.command("list")
 def list_(context: typer.Context, stack: Stack = "sesmailengine", as_json: AsJson = False) -> None:
     """List the templates in the template bucket.
@@ -55,16 +64,24 @@ def list_(context: typer.Context, stack: Stack = "sesmailengine", as_json: AsJso
     Example: sesmailengine templates list
     """
     bucket = _bucket(context, stack)
-    found = [{"name": name, **_metadata(bucket.texts(name))} for name in bucket.names()]
+    found = [{"name": name, **_metadata(bucket.text(name, "metadata.json"))} for name in bucket.names()]
     if as_json:
         typer.echo(json.dumps(found))
+        return
+    if not found:
+        typer.echo(
+            "there are no templates yet; `sesmailengine templates push` puts the starter templates there"
+        )
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "version", "priority", "requires"):
         table.add_column(heading, overflow="fold")
     for each in found:
-        required = ", ".join(each.get("requiredVariables", []))
-        table.add_row(each["name"], each.get("version", ""), each.get("priority", ""), required)
+        required = each.get("requiredVariables", [])
+        listed = ", ".join(map(str, required)) if isinstance(required, list) else str(required)
+        table.add_row(
+            *(escape(str(each.get(key, ""))) for key in ("name", "version", "priority")), escape(listed)
+        )
     Console().print(table)
 
 
@@ -75,15 +92,21 @@ def check_(folder: Folder = None, as_json: AsJson = False) -> None:
     Example: sesmailengine templates check my-templates
     """
     given = _given(folder)
-    findings = [finding for name, texts in given.items() for finding in check(name, texts)]
+    findings = _checked(given)
     if as_json:
         typer.echo(json.dumps([finding.as_dict() for finding in findings]))
     else:
-        for finding in findings:
-            typer.echo(str(finding))
-        if not findings:
-            typer.echo(f"{len(given)} templates, nothing wrong")
+        _tell(findings)
+        wrong = {finding.template for finding in findings}
+        typer.echo(
+            f"{_counted(len(given), 'template')}, {f'{len(wrong)} to be mended' if wrong else 'nothing wrong'}"
+        )
     raise typer.Exit(1 if findings else 0)
+
+
+def _tell(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        typer.echo(str(finding))
 
 
 @templates.command()
@@ -95,9 +118,11 @@ def push(
     Example: sesmailengine templates push my-templates
     """
     given = _given(folder)
-    findings = [str(finding) for name, texts in given.items() for finding in check(name, texts)]
+    findings = _checked(given)
     if findings:
-        raise UserError("nothing was pushed; " + "; ".join(findings))
+        if not as_json:
+            _tell(findings)
+        raise UserError(f"nothing was pushed: {_counted(len(findings), 'fault')}, see `templates check`")
     bucket = _bucket(context, stack)
     changes = {name: bucket.put(name, texts) for name, texts in given.items()}
     if as_json:
@@ -105,13 +130,18 @@ def push(
         return
     for name, change in changes.items():
         typer.echo(f"{name}: {', '.join(f'{file} {kind}' for file, kind in change.items()) or 'unchanged'}")
+    if any(changes.values()):
+        typer.echo("Mails use the change within a minute.")
 
 
 @templates.command()
 def preview(
     name: Annotated[str, typer.Argument(help="The name of a template.")],
     folder: Folder = None,
-    data_file: Annotated[Path | None, typer.Option(help="A JSON object with template variables.")] = None,
+    data_file: Annotated[
+        Path | None,
+        typer.Option(help="A JSON object with template variables. Default: a sample, or their names."),
+    ] = None,
     to: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("preview"),
     open_it: Annotated[bool, typer.Option("--open", help="Open the HTML in a browser.")] = False,
 ) -> None:
@@ -119,52 +149,59 @@ def preview(
 
     Example: sesmailengine templates preview invoice --open
     """
-    texts = _given(folder).get(name)
-    if texts is None:
-        raise UserError(
-            f"there is no template '{name}' here; `sesmailengine templates check` lists what is wrong"
-        )
-    pages = _pages(name, texts, _data(data_file, texts))
-    to.mkdir(parents=True, exist_ok=True)
-    for file, text in pages.items():
-        (to / file).write_text(text, encoding="utf-8")
-        typer.echo(str(to / file))
+    given = _given(folder)
+    if "template.html" not in given.get(name, {}):
+        raise UserError(f"there is no template '{name}' here; there are {', '.join(given)}")
+    data = _data(data_file) if data_file else _sample(name, given[name], starter=folder is None)
+    pages = _pages(name, given[name], data)
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        for file, text in pages.items():
+            (to / file).write_text(text, encoding="utf-8")
+            typer.echo(str(to / file))
+    except OSError as error:
+        raise UserError(f"--to {to} can't be written to: {error.strerror}") from error
     if open_it:
         webbrowser.open((to / f"{name}.html").resolve().as_uri())
 
 
-def _pages(name: str, texts: Texts, data: dict[str, Any]) -> dict[str, str]:
-    request = requests.parse({"to": "recipient@example.com", "templateName": name, "templateData": data})
+def _pages(name: str, texts: Texts, data: Mapping[str, Any]) -> dict[str, str]:
     try:
+        request = requests.parse({"to": "recipient@example.com", "templateName": name, "templateData": data})
         template = compiled(
             name, texts["template.html"], texts.get("template.txt"), texts.get("metadata.json", "{}")
         )
         mail = render(template, request, ("", "sender@example.com"))
-    except Refusal as refusal:
-        raise UserError(refusal.sentence) from refusal
+    except (requests.InvalidRequest, Refusal) as refusal:
+        raise UserError(str(refusal)) from refusal
     headers = {"From": mail.sender, "To": mail.to, "Subject": mail.subject, **mail.headers}
     if mail.reply_to:
         headers["Reply-To"] = mail.reply_to
     shown = "".join(f"{header}: {value}\n" for header, value in headers.items())
-    return {f"{name}.html": mail.html, f"{name}.txt": mail.text or "", f"{name}.headers.txt": shown}
+    pages = {f"{name}.html": mail.html, f"{name}.headers.txt": shown}
+    return pages | ({f"{name}.txt": mail.text} if mail.text is not None else {})
 
 
-def _data(path: Path | None, texts: Texts) -> dict[str, Any]:
-    """What is given, else a word for each required variable."""
-    if path is None:
-        return {variable: f"[{variable}]" for variable in _metadata(texts).get("requiredVariables", [])}
+def _data(path: Path) -> Mapping[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"--data-file {path} can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise UserError(f"--data-file {path} must hold a JSON object")
     return found
 
 
-def _metadata(texts: Texts) -> dict[str, Any]:
+def _sample(name: str, texts: Texts, *, starter: bool) -> Mapping[str, Any]:
+    """Of a starter template all variables; of another a word for each that it requires."""
+    sample = starter_sample(name) if starter else None
+    required = _metadata(texts.get("metadata.json")).get("requiredVariables", [])
+    return sample or {variable: f"[{variable}]" for variable in required}
+
+
+def _metadata(text: str | None) -> dict[str, Any]:
     try:
-        found = json.loads(texts.get("metadata.json", "{}"))
-    except ValueError:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -25,6 +25,8 @@ __all__ = ["ArchiveBucket", "TemplateBucket", "TemplateFolder"]
 
 MISSING = {"NoSuchKey", "404"}
 MOST_TEMPLATES = 50
+READERS = 16
+SOONER = 12
 
 _log = logging.getLogger(__name__)
 
@@ -39,12 +41,23 @@ class TemplateFolder:
         with service_errors("S3"):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
             keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
-        return sorted({key.partition("/")[0] for key in keys if key.endswith(f"/{FILES[0]}")})
+        return sorted(name for name, _, file in (key.partition("/") for key in keys) if file == FILES[0])
 
     def texts(self, name: str) -> dict[str, str]:
         """Those of the files that are there."""
-        found = {file: self._body(f"{name}/{file}") for file in FILES}
+        found = {file: self.text(name, file) for file in FILES}
         return {file: text for file, text in found.items() if text is not None}
+
+    def text(self, name: str, file: str) -> str | None:
+        """None for one that isn't there; of one that is too large, somewhat more than is allowed."""
+        with service_errors("S3"):
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=f"{name}/{file}")
+            except ClientError as error:
+                if error_code(error) in MISSING:
+                    return None
+                raise
+            return answer["Body"].read(LARGEST_FILE + 1).decode("utf-8-sig", "replace")
 
     def put(self, name: str, texts: Mapping[str, str]) -> dict[str, str]:
         """Write the files that differ; returns `new` or `changed` for each of these."""
@@ -54,28 +67,21 @@ class TemplateFolder:
             for file, text in texts.items()
             if before.get(file) != text
         }
+        bodies = {file: texts[file].encode("utf-8", "surrogateescape") for file in written}
         for file in written:
             with service_errors("S3"):
-                self._client.put_object(Bucket=self._bucket, Key=f"{name}/{file}", Body=texts[file].encode())
+                self._client.put_object(Bucket=self._bucket, Key=f"{name}/{file}", Body=bodies[file])
         return written
 
     def version(self, name: str) -> tuple[str, ...]:
         """Changes whenever one of the files does; empty where there is no template of that name."""
         with service_errors("S3"):
-            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{name}/", MaxKeys=20)
-        tags = {each["Key"].removeprefix(f"{name}/"): each["ETag"] for each in answer.get("Contents", ())}
-        sizes = {each["Key"].removeprefix(f"{name}/"): each["Size"] for each in answer.get("Contents", ())}
-        return tuple(f"{file} {tags[file]} {sizes[file]}" for file in FILES if file in tags)
-
-    def _body(self, key: str) -> str | None:
-        with service_errors("S3"):
-            try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if error_code(error) in MISSING:
-                    return None
-                raise
-            return answer["Body"].read(LARGEST_FILE + 1).decode("utf-8", "replace")
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{name}/", Delimiter="/"
+            )
+            found = {each["Key"]: each for page in pages for each in page.get("Contents", ())}
+        keys = [key for file in FILES if (key := f"{name}/{file}") in found]
+        return tuple(f"{key} {found[key]['ETag']} {found[key]['Size']}" for key in keys)
 
 
 class _Known(NamedTuple):
@@ -89,7 +95,8 @@ class _Known(NamedTuple):
 class TemplateBucket:
     """Compiled templates, the last 50 that were used; each is looked at again after a minute.
 
-    A template that breaks is reported and fails its own mails only. Thread-safe.
+    A template that breaks is reported and fails its own mails only; it is looked at sooner, for its mails
+    wait for nobody. Thread-safe: while one thread reads a template, others that want it wait.
     """
 
     def __init__(
@@ -101,27 +108,42 @@ class TemplateBucket:
         self._folder, self._keep, self._monotonic = folder, keep_seconds, monotonic
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
+        self._reading = [threading.Lock() for _ in range(READERS)]
 
     def get(self, name: str) -> Compiled:
-        now = self._monotonic()
-        with self._lock:
-            known = self._known.get(name)
-            if known:
-                self._known.move_to_end(name)
-        if known is None or now >= known.until:
-            known = self._remembered(name, self._looked_at(name, known, now))
+        known = self._good(name)
+        if known is None:
+            with self._reading[hash(name) % READERS]:
+                known = self._good(name) or self._remembered(name, self._looked_at(name))
         if isinstance(known.found, Refusal):
             raise Refusal(known.found.code, known.found.sentence)
         return known.found
 
-    def _looked_at(self, name: str, known: _Known | None, now: float) -> _Known:
-        version = self._folder.version(name)
-        if known and known.version == version:
-            return known._replace(until=now + self._keep)
+    def _good(self, name: str) -> _Known | None:
+        """What is known and needs no look."""
+        with self._lock:
+            known = self._known.get(name)
+            if known is None or self._monotonic() >= known.until:
+                return None
+            self._known.move_to_end(name)
+            return known
+
+    def _looked_at(self, name: str) -> _Known:
+        with self._lock:
+            known = self._known.get(name)
+        now, version = self._monotonic(), self._folder.version(name)
+        found = known.found if known and known.version == version else self._reported(name, version, known)
+        return _Known(
+            version, found, now + (self._keep / SOONER if isinstance(found, Refusal) else self._keep)
+        )
+
+    def _reported(self, name: str, version: tuple[str, ...], known: _Known | None) -> Compiled | Refusal:
         found = self._read(name, version)
         if isinstance(found, Refusal):
-            _log.error("template %s: %s", name, found.code)
-        return _Known(version, found, now + self._keep)
+            _log.error("template %s: %s: %s", name, found.code, found.sentence)
+        elif known and isinstance(known.found, Refusal):
+            _log.info("template %s can be used again", name)
+        return found
 
     def _read(self, name: str, version: tuple[str, ...]) -> Compiled | Refusal:
         texts = self._folder.texts(name) if version else {}

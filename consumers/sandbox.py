@@ -1,77 +1,108 @@
 """Jinja2 environments for templates that nobody vouches for.
 
 Jinja2's sandbox keeps a template from the process; `consumers.budget` bounds what it makes, and the
-watchdog how long it takes. An operation that makes something large in one step is measured before it.
+watchdog how long it takes. Whatever makes a text, a list or a number is weighed; what makes something large
+in one step, or is long at it in C code, is measured before it begins.
 """
 
-import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from itertools import islice
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes
+from jinja2 import BaseLoader, StrictUndefined, TemplateError, TemplateRuntimeError, nodes
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.runtime import Context, markup_join, str_join
+from jinja2.runtime import BlockReference, Context, LoopContext, Macro, Undefined, markup_join, str_join
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import Namespace
+from jinja2.utils import Cycler, Namespace
+from markupsafe import escape
 
-from consumers.budget import TooLarge, spend, spent_on, weight
+from consumers.budget import TooLarge, gathered, made, spend, weight
+from consumers.formats import formatted
+from consumers.measures import FILTERS, METHODS, OPERATORS
 
 __all__ = ["html_environment", "text_environment"]
 
-WIDEST = 1_000
-BITS = 4_096
+MOST_CODE = 750_000  # characters of Python; compiling takes some 130 times as many bytes
+LARGEST_LITERAL = 10**18
+PIECES = 128
+SMALL = 256  # a piece of output of this size is weighed with its neighbours
+LAZY = {"batch", "items", "map", "reject", "rejectattr", "reverse", "select", "selectattr", "slice", "unique"}
+"""Filters that make one thing after the other: in a sandbox, they make a list."""
+PASSED_ON = {"attr", "count", "d", "default", "first", "last", "length", "max", "min", "random"}
+"""Filters that make nothing: what they give is there already."""
+LEFT_OUT = {"pprint"}
+METHOD_TYPES = (BuiltinFunctionType, FunctionType, MethodType, type)
 
 
 class _MeasuredCode(CodeGenerator):
-    """Code that has its concatenations and literals weighed."""
+    """Code that has its outputs, concatenations, slices and literals weighed."""
 
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  Jinja2's name
+    def _output_child_pre(self, _node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if frame.eval_ctx.volatile:
+            self.write("(environment.shown if context.eval_ctx.autoescape else environment.written)(")
+        else:
+            self.write(f"environment.{'shown' if frame.eval_ctx.autoescape else 'written'}(")
+        if finalize.src is not None:
+            self.write(finalize.src)
+
+    def visit_Const(self, node: nodes.Const, frame: Frame) -> None:  # noqa: N802  Jinja2's name
+        if isinstance(node.value, int) and abs(node.value) > LARGEST_LITERAL:
+            raise TooLarge(f"it holds a number above {LARGEST_LITERAL:g}")
+        super().visit_Const(node, frame)
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
         self.write("environment.joined((")
         for part in node.nodes:
             self.visit(part, frame)
             self.write(", ")
         self.write("))")
 
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802
+        self._weighed(super().visit_Getitem, node, frame, isinstance(node.arg, nodes.Slice))
+
     def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802
         self._weighed(super().visit_List, node, frame)
 
     def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802
-        if node.ctx == "load":
-            self._weighed(super().visit_Tuple, node, frame)
-        else:
-            super().visit_Tuple(node, frame)
+        self._weighed(super().visit_Tuple, node, frame, node.ctx == "load")
 
     def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
         self._weighed(super().visit_Dict, node, frame)
 
-    def _weighed(self, visit: Callable[[Any, Frame], None], node: nodes.Node, frame: Frame) -> None:
-        if all(isinstance(part, nodes.Const) for part in node.iter_child_nodes()):
-            return visit(node, frame)
-        self.write("environment.spent_on(")
+    def _weighed(
+        self, visit: Callable[[Any, Frame], None], node: nodes.Node, frame: Frame, wanted: bool = True
+    ) -> None:
+        self.write("environment.made(" if wanted else "")
         visit(node, frame)
-        self.write(")")
-        return None
+        self.write(")" if wanted else "")
 
 
 class _Environment(ImmutableSandboxedEnvironment):
     code_generator_class = _MeasuredCode
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
-    spent_on = staticmethod(spent_on)
+    intercepted_binops = frozenset(OPERATORS)
+    made = staticmethod(made)
+
+    def shown(self, value: Any) -> str:
+        """A value in the output, escaped."""
+        return _output(escape(value)) if type(value) is str else _output(escape(_sayable(value)))
+
+    def written(self, value: Any) -> str:
+        return _output(value) if type(value) is str else _output(str(_sayable(value)))
 
     def joined(self, parts: tuple[Any, ...]) -> str:
-        spend(sum(len(part) if isinstance(part, str) else weight(part) for part in parts))
+        spend(sum(map(weight, parts)))
         return markup_join(parts) if self.autoescape else str_join(parts)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        _BEFORE_OPERATOR[operator](left, right)
-        return spent_on(super().call_binop(context, operator, left, right))
+        OPERATORS[operator](left, right)
+        return made(super().call_binop(context, operator, left, right))
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Methods of strings only as far as they are known to make nothing large."""
-        if isinstance(obj, str) and callable(value) and attr not in _BEFORE_METHOD:
-            return False
+        """Of Python's own things, those methods that are known to make nothing large."""
+        if isinstance(value, METHOD_TYPES) and not isinstance(obj, _TEMPLATE_THINGS):
+            known = (METHODS[each] for each in METHODS if isinstance(obj, each))
+            return any(attr in methods for methods in known)
         return super().is_safe_attribute(obj, attr, value)
 
     def wrap_str_format(self, value: Any) -> Any:
@@ -81,18 +112,65 @@ class _Environment(ImmutableSandboxedEnvironment):
             return None
 
         def measured(*args: Any, **kwargs: Any) -> Any:
-            _narrow_format(value.__self__, args, kwargs)
-            return spent_on(wrapped(*args, **kwargs))
+            formatted(value.__self__, args, kwargs)
+            return made(wrapped(*args, **kwargs))
 
         return measured
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
         owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
-            spend(weight(args) + weight(kwargs))
-            _BEFORE_METHOD[obj.__name__](owner, *args, *kwargs.values())
-        made = super().call(context, obj, *args, **kwargs)
-        return spent_on(made) if isinstance(made, str | list | dict) else made
+            METHODS[str][obj.__name__](owner, *args, **kwargs)
+        elif obj is Cycler or (isinstance(obj, Macro) and (obj.catch_varargs or obj.catch_kwargs)):
+            spend(weight(args) + weight(kwargs))  # it makes them a thing of their own
+        return made(super().call(context, obj, *args, **kwargs))
+
+    def _compile(self, source: str, filename: str) -> CodeType:
+        if len(source) > MOST_CODE:
+            raise TooLarge("it holds too many expressions and tags")
+        return super()._compile(source, filename)
+
+
+def _output(text: str) -> str:
+    if len(text) > SMALL:
+        spend(len(text))
+    return text
+
+
+def _sayable(value: Any) -> Any:
+    if isinstance(value, METHOD_TYPES):
+        raise TemplateRuntimeError(f"it writes out a function, '{value.__name__}': call it with ()")
+    return value
+
+
+class _NoOthers(BaseLoader):
+    def get_source(self, _environment: Any, _template: str) -> Any:
+        raise TemplateError("a template can't use another one")
+
+
+class _Namespace(Namespace):
+    """A namespace may hold one text many times: it is not written out."""
+
+    def __init__(*args: Any, **kwargs: Any) -> None:
+        _check_mappings(args[1:])
+        Namespace.__init__(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return "<namespace>"
+
+
+def _dict(*args: Any, **kwargs: Any) -> dict[Any, Any]:
+    _check_mappings(args)
+    return dict(*args, **kwargs)
+
+
+def _check_mappings(values: Iterable[Any]) -> None:
+    """From a list of pairs, C code would make a dict whose keys may collide."""
+    if not all(isinstance(value, dict) for value in values):
+        raise TypeError("write a dict as {key: value}")
+
+
+_TEMPLATE_THINGS = (BlockReference, Cycler, LoopContext, Macro, Namespace, Undefined)
 
 
 def html_environment() -> _Environment:
@@ -104,171 +182,36 @@ def text_environment() -> _Environment:
 
 
 def _environment(*, autoescape: bool) -> _Environment:
-    environment = _Environment(autoescape=autoescape, undefined=StrictUndefined)
+    environment = _Environment(autoescape=autoescape, undefined=StrictUndefined, loader=_NoOthers())
     vars(environment)["concat"] = _concat  # what joins the output, macros and captured blocks
     del environment.globals["lipsum"]
-    environment.globals["namespace"] = _Namespace
-    for name in environment.filters.keys() - _NEVER_LARGE:
-        environment.filters[name] = _measured(environment.filters[name], _BEFORE_FILTER.get(name, _nothing))
+    environment.globals.update(namespace=_Namespace, dict=_dict)
+    for name in LEFT_OUT:
+        del environment.filters[name]
+    for name in environment.filters.keys() - PASSED_ON:
+        environment.filters[name] = _measured(name, environment.filters[name])
     return environment
 
 
 def _concat(parts: Iterable[str]) -> str:
     kept: list[str] = []
     waiting = iter(parts)
-    while some := list(islice(waiting, 32)):
-        spend(sum(map(len, some)))
+    while some := list(islice(waiting, PIECES)):
+        spend(sum(map(len, some)) + len(some))
         kept += some
     return "".join(kept)
 
 
-class _Namespace(Namespace):
-    """A namespace may hold one text many times: it is not written out."""
-
-    def __repr__(self) -> str:
-        return "<namespace>"
-
-
-def _measured(filter_function: Callable[..., Any], before: Callable[..., None]) -> Callable[..., Any]:
+def _measured(name: str, filter_function: Callable[..., Any]) -> Callable[..., Any]:
     """The filter, weighed; some take Jinja2's context or environment first."""
     passed = 1 if hasattr(filter_function, "jinja_pass_arg") else 0
+    before = FILTERS.get(name)
 
     def measured(*args: Any, **kwargs: Any) -> Any:
-        before(*args[passed:], *kwargs.values())
-        made = filter_function(*args, **kwargs)
-        return spent_on(made) if isinstance(made, str | list | dict) else made
+        if before:
+            before(*args[passed:], **kwargs)
+        result = filter_function(*args, **kwargs)
+        return gathered(result) if name in LAZY and not isinstance(result, str) else made(result)
 
     vars(measured).update(getattr(filter_function, "__dict__", {}))
     return measured
-
-
-def _nothing(*_: Any) -> None:
-    pass
-
-
-def _narrow(_: Any, *arguments: Any) -> None:
-    if any(isinstance(each, int) and abs(each) > WIDEST for each in arguments):
-        raise TooLarge(f"it asks for a width of more than {WIDEST}")
-
-
-def _narrow_format(template: Any, *arguments: Any) -> None:
-    """Widths and precisions of %-formats and of `str.format`, also those taken from the arguments."""
-    if not _is_narrow(str(template)):
-        raise TooLarge(f"it asks for a format that may be wider than {WIDEST}")
-    spend(weight(arguments))
-
-
-@lru_cache(maxsize=1_000)
-def _is_narrow(template: str) -> bool:
-    return not re.search(r"\d{4}|%[^%a-zA-Z]*\*|{[^}]*{", template)
-
-
-def _remainder(left: Any, right: Any) -> None:
-    if isinstance(left, str):
-        _narrow_format(left, right)
-
-
-def _product(left: Any, right: Any) -> None:
-    if isinstance(left, int) and isinstance(right, int):
-        _few_bits(left.bit_length() + right.bit_length())
-    for value, times in ((left, right), (right, left)):
-        if isinstance(value, str | list | tuple) and isinstance(times, int):
-            spend(weight(value) * max(times, 0))
-
-
-def _power(left: Any, right: Any) -> None:
-    if isinstance(left, int) and isinstance(right, int):
-        _few_bits(left.bit_length() * abs(right))
-
-
-def _few_bits(bits: int) -> None:
-    if bits > BITS:
-        raise TooLarge(f"it makes a number of more than {BITS} bits")
-
-
-def _replaced(text: Any, old: Any = "", new: Any = "", *_: Any) -> None:
-    text, old, new = str(text), str(old), str(new)
-    spend((text.count(old) if old else len(text) + 1) * len(new))
-
-
-def _joined(joiner: Any, values: Any = (), *_: Any) -> None:
-    if isinstance(values, list | tuple):
-        spend(len(str(joiner)) * len(values))
-
-
-_BEFORE_OPERATOR: dict[str, Callable[[Any, Any], None]] = {
-    "+": _nothing,
-    "*": _product,
-    "**": _power,
-    "%": _remainder,
-}
-_BEFORE_METHOD: dict[str, Callable[..., None]] = {
-    **dict.fromkeys(
-        [
-            "capitalize",
-            "casefold",
-            "count",
-            "endswith",
-            "find",
-            "index",
-            "isalnum",
-            "isalpha",
-            "isdecimal",
-            "isdigit",
-            "islower",
-            "isnumeric",
-            "isspace",
-            "istitle",
-            "isupper",
-            "lower",
-            "lstrip",
-            "partition",
-            "removeprefix",
-            "removesuffix",
-            "rfind",
-            "rindex",
-            "rpartition",
-            "rsplit",
-            "rstrip",
-            "split",
-            "splitlines",
-            "startswith",
-            "strip",
-            "swapcase",
-            "title",
-            "upper",
-            "unescape",
-            "striptags",
-        ],
-        _nothing,
-    ),
-    **dict.fromkeys(("center", "ljust", "rjust", "zfill", "expandtabs"), _narrow),
-    "replace": _replaced,
-    "join": _joined,
-    "format": _narrow_format,
-}
-_BEFORE_FILTER: dict[str, Callable[..., None]] = {
-    **dict.fromkeys(("center", "indent", "tojson", "batch", "slice", "wordwrap"), _narrow),
-    "format": _narrow_format,
-    "replace": _replaced,
-    "join": lambda values, joiner="", *_: _joined(joiner, values),
-}
-# Filters whose result is no larger than what they are given: not worth the weighing.
-_NEVER_LARGE = {
-    *("abs", "attr", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "int", "last"),
-    *(
-        "length",
-        "lower",
-        "max",
-        "min",
-        "random",
-        "round",
-        "safe",
-        "string",
-        "striptags",
-        "title",
-        "trim",
-        "upper",
-    ),
-    *("wordcount",),
-}

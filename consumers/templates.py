@@ -1,13 +1,14 @@
 """A template folder, read and compiled. Templates are untrusted code: see `consumers.sandbox`."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from jinja2 import Template, TemplateError
+from jinja2 import Environment, Template, TemplateError, TemplateSyntaxError
 
-from consumers.budget import budgeted
+from consumers.budget import renew
 from consumers.mail import Refusal
 from consumers.sandbox import html_environment, text_environment
 from consumers.watchdog import Watchdog
@@ -24,6 +25,7 @@ __all__ = [
     "compiled",
     "metadata_strings",
     "safely",
+    "said",
 ]
 
 FILES = ("template.html", "template.txt", "metadata.json")
@@ -37,7 +39,7 @@ FAULTS = (
 )  # fmt: skip
 
 HTML, TEXT = html_environment(), text_environment()
-_watchdog = Watchdog(SECONDS)
+_watchdog, _turn = Watchdog(SECONDS), threading.Lock()
 Result = TypeVar("Result")
 
 
@@ -87,41 +89,72 @@ class Templates(Protocol):
 
 
 def safely(action: Callable[[], Result]) -> Result:
-    """Run a template's code within its limits of time and size. Raises one of FAULTS."""
-    with budgeted():
+    """Run a template's code within its limits of time and size. Raises one of FAULTS.
+
+    One at a time: the interpreter has no two at once anyway, and so what a hostile one makes is there once.
+    """
+    with _turn:
+        renew()
         return _watchdog.call(action)
+
+
+def said(error: BaseException) -> str:
+    """What is wrong, in words for the template's author."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"line {error.lineno}: {(error.message or '').removesuffix('.')}"
+    if isinstance(error, RecursionError):
+        return "it is nested, or calls itself, too deeply"
+    if isinstance(error, MemoryError):
+        return "it is nested too deeply or takes too much memory"
+    return str(error).removesuffix(".") or type(error).__name__
 
 
 def compiled(name: str, html: str, text: str | None, metadata: str) -> Compiled:
     """Raises Refusal naming the fault."""
     try:
-        return safely(lambda: _compiled(name, html, text, json.loads(metadata)))
+        return safely(lambda: _compiled(name, html, text, metadata))
     except FAULTS as error:
-        sentence = f"template '{name}' can't be used: {str(error) or type(error).__name__}"
+        sentence = f"template '{name}' can't be used: {said(error)}"
         raise Refusal(
             "TEMPLATE_INVALID", f"{sentence}; `sesmailengine templates check` tells more"
         ) from error
 
 
-def _compiled(name: str, html: str, text: str | None, metadata: Any) -> Compiled:
-    if not isinstance(metadata, dict):
-        raise TypeError("metadata.json must hold an object")
-    wrong = [key for key, value in metadata.items() if key in METADATA and not METADATA[key](value)]
-    if wrong:
-        raise TypeError(f"'{wrong[0]}' in metadata.json has a value of the wrong kind")
+def _compiled(name: str, html: str, text: str | None, metadata: str) -> Compiled:
+    found = _metadata(metadata)
     return Compiled(
         name,
-        HTML.from_string(html),
-        TEXT.from_string(text) if text is not None else None,
-        {key: TEXT.from_string(value) for key, value in metadata_strings(metadata)},
-        tuple(metadata.get("requiredVariables", ())),
+        _part(FILES[0], HTML, html),
+        _part(FILES[1], TEXT, text) if text is not None else None,
+        {key: _part(f"'{key}' in {FILES[2]}", TEXT, value) for key, value in metadata_strings(found)},
+        tuple(found.get("requiredVariables", ())),
     )
 
 
+def _part(place: str, environment: Environment, source: str) -> Template:
+    try:
+        return environment.from_string(source)
+    except FAULTS as error:
+        raise ValueError(f"{place}: {said(error)}") from error
+
+
+def _metadata(text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{FILES[2]}: this is no JSON: {said(error)}") from error
+    if not isinstance(found, dict):
+        raise TypeError(f"{FILES[2]} must hold an object")
+    wrong = [key for key, value in found.items() if key in METADATA and not METADATA[key](value)]
+    if wrong:
+        raise TypeError(f"'{wrong[0]}' in {FILES[2]} has a value of the wrong kind")
+    return found
+
+
 def metadata_strings(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The strings of metadata.json that are templates, by key."""
+    """The strings of metadata.json that are templates, by key; keys that mean nothing are none of them."""
     for key, value in metadata.items():
-        if isinstance(value, str):
+        if key in METADATA and isinstance(value, str):
             yield key, value
     for key, value in metadata.get("unsubscribe", {}).items():
         yield f"unsubscribe.{key}", value

@@ -213,13 +213,13 @@ def test_rendering_leaves_the_request_as_it_was() -> None:
 def test_a_header_break_from_a_variable_is_refused(header: str, mark: str) -> None:
     value = f"ana@customer.example{mark}Bcc: everyone@customer.example"
     refused = refusal(metadata={header: "{{ value }}"}, **data(value=value))
-    assert refused.code == "TEMPLATE_RENDERING_FAILED"
+    assert refused.code == "HEADER_INVALID"
 
 
 @pytest.mark.parametrize("header", ["senderEmail", "replyTo"])
 def test_a_variable_that_is_no_address_is_refused(header: str) -> None:
     refused = refusal(metadata={header: "{{ value }}"}, **data(value="a@b.example, c@d.example"))
-    assert refused.code == "TEMPLATE_RENDERING_FAILED"
+    assert refused.code == "HEADER_INVALID"
 
 
 def test_a_name_that_looks_like_an_address_is_quoted() -> None:
