@@ -49,6 +49,8 @@ def valid(task: Task) -> EmailRequest:
         raise Refusal(
             "REQUEST_GONE", "the request has left the log before its time came; ask for the mail again"
         )
+    if task.request.fault:
+        raise Refusal("INVALID_REQUEST", f"the request can't be used: {task.request.fault}")
     try:
         return requests.parse(task.request.detail)
     except requests.InvalidRequest as error:

@@ -19,11 +19,12 @@ __all__ = ["Event", "Request", "Unreadable", "decode"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An `Email Request`, not yet judged: `detail` is what the client sent."""
+    """An `Email Request`, not yet judged: `detail` is what the client sent, but for a `fault` of its form."""
 
     email_id: str
     source: str
     detail: dict[str, Any]
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,10 @@ _NO_EVENT = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError
 def decode(data: bytes) -> Event:
     """Raises Unreadable."""
     try:
-        return _event(Envelope.model_validate(json_text.loads(data)))
+        try:
+            return _event(Envelope.model_validate(json_text.loads(data)))
+        except json_text.TooDeep as error:
+            return _too_deep(error)
     except ValidationError as error:
         first = error.errors()[0]
         raise Unreadable(f"{'.'.join(map(str, first['loc'])) or 'record'}: {first['msg']}") from error
@@ -58,10 +62,18 @@ def decode(data: bytes) -> Event:
         raise Unreadable(f"{type(error).__name__}: {error}") from error
 
 
-def _event(envelope: Envelope) -> Event:
+def _too_deep(error: json_text.TooDeep) -> Event:
+    """A request in a form that can't be used is a request still: its client is to hear of it."""
+    envelope = Envelope.model_validate(error.shallow())
+    if envelope.detail_type != EMAIL_REQUEST:
+        raise error
+    return _event(envelope, f"it is {error}")
+
+
+def _event(envelope: Envelope, fault: str | None = None) -> Event:
     if envelope.detail_type == EMAIL_REQUEST:
         email_id = ids.email_id_of(envelope.id, envelope.detail)
-        request = Request(email_id, envelope.source, envelope.detail)
+        request = Request(email_id, envelope.source, envelope.detail, fault)
         return Event(envelope.id, envelope.time, EMAIL_REQUEST, request, envelope)
     if envelope.source == OUR_SOURCE and envelope.detail_type in FACTS:
         fact = FACTS[envelope.detail_type].model_validate(envelope.detail)

@@ -6,27 +6,58 @@ RFC 8259 lets a reader set limits; these are the same for every consumer, whatev
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "loads"]
+__all__ = ["MAX_DEPTH", "TooDeep", "loads"]
 
 MAX_DEPTH = 100
 LONGEST_INTEGER = 4000  # digits; Python refuses those of more than 4300
+_TEXT_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _HALF_OF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class TooDeep(ValueError):
+    """JSON that is nested deeper than `MAX_DEPTH`."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"nested more than {MAX_DEPTH} levels deep")
+        self._text = text
+
+    def shallow(self) -> Any:
+        """The same with null for what lies deeper. Raises ValueError: it is no JSON besides."""
+        return loads("".join(_pruned(self._text)))
+
+
+def _pruned(text: str) -> Iterator[str]:
+    depth, start = 0, 0
+    for found in _TEXT_OR_BRACKET.finditer(text):
+        mark = found[0]
+        depth += (mark in "[{") - (mark in "]}")
+        if mark in "[{" and depth == MAX_DEPTH + 1:
+            yield text[start : found.start()] + "null"
+        if mark in "]}" and depth == MAX_DEPTH:
+            start = found.end()
+    if depth:
+        raise ValueError("it ends in the middle")
+    yield text[start:]
 
 
 def loads(text: str | bytes) -> Any:
     """A number that is too large for the machine is kept as text, half a surrogate pair becomes U+FFFD.
 
     Raises:
-        ValueError: no JSON in UTF-8 (NaN and Infinity are none), or nested deeper than `MAX_DEPTH`.
-        RecursionError: nested very much deeper.
+        TooDeep: nested deeper than `MAX_DEPTH`.
+        ValueError: no JSON in UTF-8 (NaN and Infinity are none).
     """
     if isinstance(text, bytes):
         text = text.decode()
-    value = _DECODER.decode(text)
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError as error:
+        raise TooDeep(text) from error
     if text.count("[") + text.count("{") > MAX_DEPTH and not _within(value, MAX_DEPTH):
-        raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+        raise TooDeep(text)
     return _without_surrogates(value) if _HALF_OF_A_PAIR.search(text) else value
 
 

@@ -219,7 +219,9 @@ NO_EVENTS: Mapping[str, bytes] = {
     "an empty object": b"{}",
     "not a number": requested(request(templateData={"n": "?"})).to_bytes().replace(b'"?"', b"NaN"),
     "infinity": requested(request(templateData={"n": "?"})).to_bytes().replace(b'"?"', b"-Infinity"),
-    "nested deeply": changed(detail={"a": "?"}).replace(b'"?"', b"[" * 500 + b"]" * 500),
+    "nested deeply": changed(**{"detail-type": "Something", "detail": {"a": "?"}}).replace(
+        b'"?"', b"[" * 500 + b"]" * 500
+    ),
     "nested very deeply": b"[" * 200_000,
     "nested deeply inside text": changed(detail='{"a":' + "[" * 500 + "]" * 500 + "}"),
     "without an id": json.dumps({n: v for n, v in WHOLE.items() if n != "id"}).encode(),
@@ -350,3 +352,11 @@ def test_an_event_that_is_written_again_is_the_same_event(data: bytes) -> None:
 @given(anything)
 def test_whatever_the_bytes_there_is_a_row_for_the_archive(data: bytes) -> None:
     assert archive.row(record(data)).keys() <= archive.COLUMNS.keys()
+
+
+@pytest.mark.parametrize("levels", [100, 5000])
+def test_a_request_that_is_nested_deeply_is_a_request_with_a_fault(levels: int) -> None:
+    data = changed(detail={"emailId": "order-42", "a": "?"}).replace(b'"?"', b"[" * levels + b"]" * levels)
+    body = decode(data).body
+    assert isinstance(body, Request)
+    assert (body.email_id, body.fault) == ("order-42", "it is nested more than 100 levels deep")

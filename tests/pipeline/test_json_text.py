@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.json_text import MAX_DEPTH, loads
+from pipeline.json_text import MAX_DEPTH, TooDeep, loads
 from tests.pipeline.laws import json_values, law
 
 
@@ -74,15 +74,29 @@ def test_nesting_up_to_the_limit_is_read(nested: Callable[[int], str]) -> None:
 
 
 @pytest.mark.parametrize("nested", [lists, objects])
-def test_deeper_nesting_is_refused(nested: Callable[[int], str]) -> None:
-    with pytest.raises(ValueError, match="levels deep"):
-        loads(nested(MAX_DEPTH + 1))
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 2000, 100_000])
+def test_deeper_nesting_is_refused(nested: Callable[[int], str], levels: int) -> None:
+    with pytest.raises(TooDeep, match="levels deep"):
+        loads(nested(levels))
 
 
 @pytest.mark.parametrize("nested", [lists, objects])
-def test_very_deep_nesting_is_refused(nested: Callable[[int], str]) -> None:
-    with pytest.raises(RecursionError):
-        loads(nested(100_000))
+@pytest.mark.parametrize("levels", [MAX_DEPTH, 2000, 100_000])
+def test_what_is_too_deep_can_be_had_without_its_depths(nested: Callable[[int], str], levels: int) -> None:
+    with pytest.raises(TooDeep) as refused:
+        loads(f'{{"a": "[{{", "b": {nested(levels)}, "c": "\\"]"}}')
+    shallow = refused.value.shallow()
+    assert (shallow["a"], shallow["c"]) == ("[{", '"]')
+    assert json.dumps(shallow["b"]) == nested(MAX_DEPTH - 1).replace("[]", "[null]").replace(
+        "1", "null"
+    ).replace(":", ": ")
+
+
+def test_what_is_too_deep_and_ends_in_the_middle_is_no_json() -> None:
+    with pytest.raises(TooDeep) as refused:
+        loads("[" * 100_000)
+    with pytest.raises(ValueError, match="middle"):
+        refused.value.shallow()
 
 
 def test_many_objects_beside_each_other_are_not_deep() -> None:
