@@ -153,7 +153,7 @@ def _patiently(action: Callable[[], Answer]) -> Answer:
     """Asking twice is harmless: a second request with an id sends nothing."""
     patient = Retrying(
         retry=retry_if_exception(_may_pass),
-        wait=wait_exponential_jitter(initial=0.2, max=5),
+        wait=wait_exponential_jitter(multiplier=0.2, max=5),
         stop=stop_after_delay(PATIENCE_SECONDS),
         reraise=True,
     )
