@@ -139,7 +139,7 @@ def test_local_drains_on_a_signal_and_exits_0_within_5_seconds(number: signal.Si
 
 
 def test_every_command_has_a_help_text_with_an_example() -> None:
-    for command in ("local", "demo", "outbox", "send", "status"):
+    for command in ("local", "demo", "outbox", "send", "status", "pause", "resume", "paused", "resend"):
         told = run(command, "--help")
         assert told.returncode == 0
         assert f"Example: sesmailengine {command}" in " ".join(told.stdout.split())
