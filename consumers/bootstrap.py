@@ -31,6 +31,7 @@ from consumers.settling import Settler
 from consumers.sqs import DelayQueue, ParkedQueue
 from consumers.witness import Witness
 from pipeline.kinesis import KinesisLog
+from pipeline.reading_ahead import ReadingAhead
 from pipeline.requests import Priority
 from pipeline.settings import Settings
 from pipeline.times import Clock, utc_now
@@ -79,7 +80,7 @@ class Consumers:
         return [self.sender("transactional"), self.sender("bulk"), self.projector(), self.archiver()]
 
     def sender(self, lane: Priority) -> Consumer:
-        name, stopping = f"sender-{lane}", threading.Event()
+        name, stopping, log = f"sender-{lane}", threading.Event(), ReadingAhead(self.log)
 
         @cache
         def parts() -> tuple[Sending, Witness | None]:
@@ -90,7 +91,7 @@ class Consumers:
         def handler(_shard: str, _after: int | None) -> Sender:
             sending, witness = parts()
             lanes = Lane(lane, self._templates, self._ledger, self._now)
-            return Sender(sending, self.log, lanes, witness)
+            return Sender(sending, log, lanes, witness)
 
         return Consumer(name, handler, self._parking(name), stopping, self._metrics(name))
 
