@@ -55,7 +55,7 @@ class InGroups(Generic[Piece]):
     def _next(self) -> Sequence[Piece]:
         """Empty once there is nothing more to come."""
         first = self._pieces.get()
-        group = [first] if first else []
+        group = [] if first is None else [first]
         if group and self._gather:
             self._ending.wait(self._gather)
         while group and len(group) < self._size and not self._pieces.empty():

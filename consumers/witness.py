@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
+from consumers.carrying import Desk
 from consumers.gates import valid
 from consumers.groups import InGroups
 from consumers.ledger import Claim, Ledger
 from consumers.mail import Refusal
-from consumers.sending import Desk
 from consumers.settling import Outcome
 from consumers.tasks import Task
 from pipeline.codec import Event, Request, decode

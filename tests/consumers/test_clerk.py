@@ -51,6 +51,11 @@ class Scene:
         clerk, asked = self.clerk(resend_abandoned), task(event_id, gone)
         return clerk.verdicts([asked], [clerk.new_claim(asked)])[0]
 
+    def taken_over(self) -> Claim:
+        self.claimed()
+        self.clock.forward(UNTIL_ABANDONED)
+        return self.claimed()
+
     def claimed(self) -> Claim:
         verdict = self.verdict()
         assert isinstance(verdict, Send)
@@ -282,6 +287,21 @@ def test_a_claim_without_time_for_a_call_is_renewed(scene: Scene) -> None:
     assert scene.ledger.claims[EMAIL_ID] == renewed
 
 
+def test_a_claim_that_was_taken_over_is_renewed_though_it_has_time(scene: Scene) -> None:
+    """Before SES is called a second time: feedback about the first call may have closed it."""
+    mine = scene.taken_over()
+    renewed = scene.clerk().renewed(mine)
+    assert renewed.token != mine.token
+    assert scene.ledger.claims[EMAIL_ID] == renewed
+
+
+def test_a_claim_that_was_taken_over_and_closed_is_not_renewed(scene: Scene) -> None:
+    mine = scene.taken_over()
+    scene.ledger.close([scene.clerk().closed(mine, builders.mail_sent())])
+    with pytest.raises(Ambiguous):
+        scene.clerk().renewed(mine)
+
+
 def test_a_renewed_claim_is_the_same_attempt(scene: Scene) -> None:
     mine = scene.claimed()
     scene.clock.forward(HOLD)
@@ -343,6 +363,23 @@ def test_a_deferral_lasts_until_an_open_claim_may_be_taken_over(scene: Scene) ->
 def test_a_deferral_lasts_at_least_as_long_as_asked(scene: Scene) -> None:
     scene.clerk().defer(task(), 10.4)
     assert deferred(scene)[0][1] >= 10.4
+
+
+def test_a_claim_says_where_its_request_lies(scene: Scene) -> None:
+    assert scene.claimed().place == task().place
+
+
+def test_a_claim_that_was_taken_over_stays_when_it_is_released(scene: Scene) -> None:
+    """SES may have the mail of an earlier attempt, and what it reports must find the claim."""
+    mine = scene.taken_over()
+    scene.clerk().release(mine)
+    assert scene.ledger.claims[EMAIL_ID].outcome is None
+
+
+def test_a_claim_that_was_taken_over_and_released_is_taken_over_at_once(scene: Scene) -> None:
+    mine = scene.taken_over()
+    scene.clerk().release(mine)
+    assert scene.claimed().attempt == mine.attempt + 1
 
 
 def test_releasing_gives_the_claim_up(scene: Scene) -> None:

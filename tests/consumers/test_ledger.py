@@ -11,7 +11,7 @@ import pytest
 from consumers.dynamodb import LedgerTable
 from consumers.ledger import Claim, Ledger, MemoryLedger, Standing, meaning
 from pipeline.times import utc_now
-from tests.builders import NINE, mail_sent
+from tests.builders import NINE, mail_sent, place
 from tests.consumers.conftest import Deployed
 
 OUTCOME = mail_sent().envelope("fact-1", NINE)
@@ -170,7 +170,46 @@ def test_one_claim_that_fell_does_not_keep_others_from_closing(ledger: Ledger, e
 
 
 def test_closing_nothing_does_nothing(ledger: Ledger) -> None:
-    ledger.close([])
+    assert ledger.close([]) == {}
+
+
+def test_closing_tells_what_stands_then(ledger: Ledger, email_id: str) -> None:
+    """So that the log gets what the claim holds, whoever closed it.
+
+    a: closed now;  b: closed before, by another;  c: taken over;  d: never put
+    """
+    a, b, c, d = (claim(f"{email_id}-{name}") for name in "abcd")
+    ledger.claim([a, b, c])
+    closed = replace(b, outcome=mail_sent().envelope("fact-2", NINE))
+    ledger.close([closed])
+    theirs = claim(c.email_id, "theirs")
+    ledger.replace(c, theirs)
+    assert ledger.close([replace(each, outcome=OUTCOME) for each in (a, b, c, d)]) == {
+        a.email_id: replace(a, outcome=OUTCOME),
+        b.email_id: closed,
+        c.email_id: theirs,
+    }
+
+
+# ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_claims_are_read_as_they_stand(ledger: Ledger, email_id: str) -> None:
+    mine = [claim(f"{email_id}-{n}") for n in range(150)]
+    ledger.claim(mine)
+    ledger.close([replace(mine[0], outcome=OUTCOME)])
+    found = ledger.read([*(each.email_id for each in mine), f"{email_id}-unknown"])
+    assert found == {each.email_id: each for each in [replace(mine[0], outcome=OUTCOME), *mine[1:]]}
+
+
+def test_a_claim_knows_where_its_request_lies(ledger: Ledger, email_id: str) -> None:
+    mine = replace(claim(email_id), place=place(49640138567893425678934256789342567893425678934256789342))
+    ledger.claim([mine])
+    assert ledger.read([email_id]) == {email_id: mine}
+
+
+def test_reading_nothing_finds_nothing(ledger: Ledger) -> None:
+    assert ledger.read([]) == {}
 
 
 # ── Taking over ───────────────────────────────────────────────────────────────────────────────────────────

@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumers.carrying import Carrier
 from consumers.clerk import Clerk, Verdict
 from consumers.delivery import Delivery
 from consumers.ledger import Claim, MemoryLedger
 from consumers.mail import Ambiguous, Mail, Refusal, Throttled
+from consumers.pace import MemoryGrants, Pace
 from consumers.patience import Stopped
 from consumers.tasks import Task
+from pipeline.errors import Unprocessable
 from pipeline.events import MailDuplicate, MailFailed, MailSent, RecordParked
 from tests.builders import ORDER
-from tests.consumers.fakes import DOWN, LOST, TIMEOUT, Always, Gate, Script
+from tests.consumers.fakes import DOWN, LOST, TIMEOUT, Always, Gate, Hurried, Script
 from tests.consumers.office import HOLD, RULES, UNTIL_ABANDONED, Office, Worker, delivery_of
 
 REFUSED = Refusal("SES_REFUSED", "SES refused the mail")
@@ -125,7 +128,8 @@ def test_ses_is_asked_once_though_our_own_work_fails_after_it(office: Office) ->
 
 
 def change(worker: Worker, **parts: Any) -> None:
-    worker.sending._desk = replace(worker.desk, **parts)
+    desk = replace(worker.desk, **parts)
+    worker.sending._desk, worker.sending._carrier = desk, Carrier(desk)
 
 
 # ── No answer of SES ──────────────────────────────────────────────────────────────────────────────────────
@@ -303,6 +307,43 @@ def test_a_suppressed_recipient_gets_no_mail(office: Office) -> None:
     office.worker().work([office.request()])
     assert office.outcomes() == {ORDER: "RECIPIENT_SUPPRESSED"}
     assert office.mails() == []
+
+
+def test_whoever_is_suppressed_while_ses_is_waited_for_gets_no_mail(office: Office) -> None:
+    def bounced_meanwhile() -> None:
+        office.suppressions.rows["ana@customer.example"] = {
+            "addedToSuppressionDate": "2026-11-24T09:20:00.000Z",
+            "reason": "hard bounce: NoEmail",
+        }
+        raise SLOWER
+
+    office.mailer.script.add(bounced_meanwhile)
+    office.worker().work([office.request()])
+    assert office.outcomes() == {ORDER: "RECIPIENT_SUPPRESSED"}
+    assert office.mails() == []
+
+
+def test_a_long_wait_for_a_turn_lets_the_gates_be_asked_again(office: Office) -> None:
+    class Busy(Pace):
+        def take(self) -> float:
+            office.clock.forward(60)
+            return 1.0
+
+    worker = office.worker()
+    change(worker, pace=Busy(MemoryGrants(), lambda: 1.0, office.clock.seconds))
+    worker.work([office.request()])
+    assert office.outcomes() == {ORDER: "REQUEST_EXPIRED"}
+
+
+def test_an_answer_that_is_not_understood_is_asked_for_three_times_with_pauses(office: Office) -> None:
+    office.mailer.script.add(*[Unprocessable("SES: NewException: no")] * 9)
+    worker = office.worker()
+    worker.work([office.request()])
+    assert isinstance(worker.desk.patience, Hurried)
+    assert len(office.mailer.asked) == 3
+    assert {1, 2} <= set(worker.desk.patience.pauses)
+    assert office.outcomes() == {ORDER: "INTERNAL_ERROR"}
+    assert len(office.letters.letters) == 1
 
 
 # ── The same id again ─────────────────────────────────────────────────────────────────────────────────────
@@ -608,3 +649,41 @@ def test_a_task_that_cannot_begin_keeps_no_other(office: Office) -> None:
     worker.stop()
     assert worker.sender.durable() == requests[0].sequence
     assert sorted(office.mails()) == ["one", "two"]
+
+
+def test_a_stop_after_a_fault_leaves_the_claim_open(office: Office) -> None:
+    """Nobody knows what the fault was, so SES may have the mail.
+
+    try 1:  SES ─► a fault of our own ─► try 2: throttled … ─► stopped
+    """
+    always = Always(SLOWER)
+
+    def throttle() -> None:
+        always.next()
+
+    office.mailer.script.add(FAULT, *[throttle] * 100_000)
+    worker = office.worker()
+    worker.process([office.request()])
+    assert always.reached.wait(TIMEOUT)
+    worker.stop()
+    assert office.ledger.claims[ORDER].outcome is None
+
+
+def test_a_stop_while_an_unanswered_mail_waits_to_be_deferred_leaves_its_claim_open(office: Office) -> None:
+    """A:  claim ─► SES: no answer ─► defer: the queue is down … ─► stopped        B:  open ─► defer."""
+    always = Always(DOWN)
+    office.mailer.script.add(LOST)
+    office.delays.script = always
+    worker = office.worker()
+    worker.process([office.request()])
+    assert always.reached.wait(TIMEOUT)
+    worker.stop()
+    assert office.ledger.claims[ORDER].outcome is None
+
+
+def test_a_fault_in_deferring_does_not_ask_ses_again(office: Office) -> None:
+    office.mailer.script.add(LOST)
+    office.delays.script.add(FAULT)
+    office.worker().work([office.request()])
+    assert len(office.mailer.asked) == 1
+    assert len(office.delays.due) == 1
