@@ -16,6 +16,9 @@ from pipeline.requests import EmailRequest
 __all__ = ["Delivery", "Suppressions", "internal_failure"]
 
 
+LONGEST_SENTENCE = 4000
+
+
 class Suppressions(Protocol):
     def suppressed(self, addresses: list[str]) -> Mapping[str, Mapping[str, Any]]:
         """The rows of the addresses (suppression keys) that must not be mailed."""
@@ -50,7 +53,9 @@ class Delivery:
             sent = MailSent(**known, ses_message_id=send(mail))
         except Refusal as refusal:
             self._metrics.count("Failed", Code=refusal.code)
-            return MailFailed(**known, error_code=refusal.code, error_message=refusal.sentence)
+            return MailFailed(
+                **known, error_code=refusal.code, error_message=refusal.sentence[:LONGEST_SENTENCE]
+            )
         self._metrics.count("Sent")
         return sent
 

@@ -14,7 +14,7 @@ from consumers.mail import Refusal
 from consumers.tasks import Task
 from consumers.templates import FAULTS, Templates, safely
 from pipeline.codec import Request
-from pipeline.requests import Priority
+from pipeline.requests import Priority, is_template_name
 from pipeline.times import Clock
 
 __all__ = ["Lane", "priority_of"]
@@ -36,7 +36,7 @@ def priority_of(request: Request, templates: Templates) -> Priority:
 
 def _of_template(request: Request, templates: Templates) -> Priority:
     name, data = request.detail.get("templateName"), request.detail.get("templateData")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not is_template_name(name):
         return "transactional"
     try:
         priority = templates.get(name).strings.get("priority")

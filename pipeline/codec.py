@@ -45,6 +45,7 @@ class Unreadable(ValueError):
     """The record is no event of any known shape; the sentence says what is wrong with it."""
 
 
+LONGEST_SOURCE = 256
 _NO_EVENT = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
 
 
@@ -72,8 +73,10 @@ def _too_deep(error: json_text.TooDeep) -> Event:
 
 def _event(envelope: Envelope, fault: str | None = None) -> Event:
     if envelope.detail_type == EMAIL_REQUEST:
+        if len(envelope.source) > LONGEST_SOURCE:
+            fault = fault or f"its source has more than {LONGEST_SOURCE} characters"
         email_id = ids.email_id_of(envelope.id, envelope.detail)
-        request = Request(email_id, envelope.source, envelope.detail, fault)
+        request = Request(email_id, envelope.source[:LONGEST_SOURCE], envelope.detail, fault)
         return Event(envelope.id, envelope.time, EMAIL_REQUEST, request, envelope)
     if envelope.source == OUR_SOURCE and envelope.detail_type in FACTS:
         fact = FACTS[envelope.detail_type].model_validate(envelope.detail)

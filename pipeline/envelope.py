@@ -14,12 +14,13 @@ __all__ = ["OUR_SOURCE", "SES_SOURCE", "Envelope"]
 
 OUR_SOURCE = "sesmailengine"
 SES_SOURCE = "aws.ses"
+LONGEST_ID = 1024  # an identity has to fit into rows and keys
 
 
 class Envelope(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    id: str = Field(min_length=1)
+    id: str = Field(min_length=1, max_length=LONGEST_ID)
     source: str
     detail_type: str = Field(alias="detail-type")
     time: str

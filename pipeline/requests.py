@@ -4,7 +4,8 @@ Every fault of a request is reported at once, each with the field, what is wrong
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ __all__ = [
     "Priority",
     "SenderOverride",
     "Unsubscribe",
+    "is_template_name",
     "json_size",
     "parse",
 ]
@@ -30,6 +32,8 @@ LONGEST_HEADER = 995
 METADATA_BYTES = 8 * 1024
 LONGEST_NAME = 64  # of an unknown field, as it is noted
 MOST_NAMES = 20
+MOST_FAULTS = 20
+LONGEST_FAULT = 300
 
 Priority = Literal["transactional", "bulk"]
 
@@ -40,6 +44,10 @@ class InvalidRequest(ValueError):
 
 def json_size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False).encode())
+
+
+def is_template_name(name: str) -> bool:
+    return re.fullmatch(TEMPLATE_NAME, name) is not None
 
 
 def _header_text(value: str) -> str:
@@ -141,10 +149,17 @@ def parse(detail: Mapping[str, Any]) -> EmailRequest:
         request = EmailRequest.model_validate(detail, by_name=False)
     except ValidationError as error:
         faults += [_sentence(fault) for fault in error.errors()]
-        raise InvalidRequest("; ".join(faults)) from error
+        raise InvalidRequest(_listed(faults)) from error
     if faults:
-        raise InvalidRequest("; ".join(faults))
+        raise InvalidRequest(_listed(faults))
     return request
+
+
+def _listed(faults: Sequence[str]) -> str:
+    """All of them, as long as a row can hold them."""
+    named = [fault[:LONGEST_FAULT] for fault in faults[:MOST_FAULTS]]
+    more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+    return "; ".join(named + more)
 
 
 _UNSUPPORTED = {

@@ -122,4 +122,6 @@ def _reason(rule: Rule, target: Target, error: Exception) -> dict[str, dict[str,
 
 
 def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Half a surrogate pair, legal in JSON and not in UTF-8, stays an escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()

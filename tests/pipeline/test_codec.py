@@ -360,3 +360,9 @@ def test_a_request_that_is_nested_deeply_is_a_request_with_a_fault(levels: int) 
     body = decode(data).body
     assert isinstance(body, Request)
     assert (body.email_id, body.fault) == ("order-42", "it is nested more than 100 levels deep")
+
+
+def test_a_request_whose_source_is_too_long_keeps_the_start_of_it_and_has_a_fault() -> None:
+    body = decode(changed(source="s" * 900_000)).body
+    assert isinstance(body, Request)
+    assert (body.source, body.fault) == ("s" * 256, "its source has more than 256 characters")

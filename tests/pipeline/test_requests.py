@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import times
-from pipeline.requests import InvalidRequest, parse
+from pipeline.requests import InvalidRequest, is_template_name, parse
 from tests.builders import ANA, NINE, request
 from tests.pipeline.laws import json_objects, json_values, law, oddities
 
@@ -357,3 +357,16 @@ def test_an_expiry_is_compared_as_time() -> None:
     )
     assert not request.is_expired(datetime(2026, 11, 24, 9, 0, tzinfo=UTC))
     assert request.is_expired(datetime(2026, 11, 24, 9, 1, tzinfo=UTC))
+
+
+def test_of_a_thousand_faults_a_row_can_hold_as_many_are_said() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse({"-" * number + "to": "ana@example.com" for number in range(1, 1001)})
+    said = str(refused.value)
+    assert len(said) < 4000
+    assert said.endswith("and 981 more")
+
+
+@pytest.mark.parametrize(("name", "is_one"), [("welcome", True), ("../welcome", False), ("welcome\n", False)])
+def test_a_template_name_is_the_name_of_a_folder(name: str, is_one: bool) -> None:
+    assert is_template_name(name) is is_one

@@ -19,7 +19,7 @@ HEADER_NAME = re.compile(r"[!-9;-@A-~]{1,126}")
 HEADER_VALUE = re.compile(r"[ -~]{1,995}")
 HEADER_LENGTH = 996
 LINE_BREAK = re.compile(r"[\r\n]")
-ANGLED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>\s*")
+ANGLED = re.compile(r'(?P<name>(?:"(?:[^"\\]|\\.)*"|[^<>"])*)<(?P<address>[^<>]*)>\s*')
 
 ADDRESS_FAULTS = (
     (r"^[^@]*$|@$", "Missing final '@domain'"),
