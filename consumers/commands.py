@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from consumers import suppression_commands
 from consumers.mail import Refusal
 from consumers.rendering import render
 from consumers.s3 import TemplateFolder
@@ -27,6 +28,7 @@ __all__ = ["commands"]
 commands = typer.Typer()
 templates = typer.Typer(help="The templates that mails are made of.", no_args_is_help=True)
 commands.add_typer(templates, name="templates")
+commands.add_typer(suppression_commands.commands)
 
 Folder = Annotated[
     Path | None,

@@ -30,7 +30,7 @@ from pipeline.errors import EngineError, Misconfigured, Unavailable, Unprocessab
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
 
-__all__ = ["SesMailer", "send_rate"]
+__all__ = ["SesMailer", "forgive", "send_rate"]
 
 # Code → what it means for the mail.
 _MEANING: dict[str, type[EngineError]] = {
@@ -133,3 +133,13 @@ def send_rate(client: "SESV2Client") -> float:
     """The account's `MaxSendRate`, mails a second."""
     with service_errors("SES"):
         return client.get_account()["SendQuota"]["MaxSendRate"]
+
+
+def forgive(client: "SESV2Client", address: str) -> None:
+    """Take an address off the account's own suppression list; one that isn't on it is fine."""
+    with service_errors("SES"):
+        try:
+            client.delete_suppressed_destination(EmailAddress=address)
+        except ClientError as error:
+            if error_code(error) != "NotFoundException":
+                raise
