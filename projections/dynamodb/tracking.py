@@ -31,6 +31,18 @@ class TrackingTable:
     def row(self, email_id: str) -> dict[str, Any] | None:
         return next(map(unmarshal_item, read_items(self._client, self._table, "emailId", [email_id])), None)
 
+    def to(self, address: str) -> list[dict[str, Any]]:
+        """The rows of the mails to an address, the latest first."""
+        with service_errors("DynamoDB"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName="to-email-timestamp-index",
+                KeyConditionExpression="toEmail = :to",
+                ExpressionAttributeValues={":to": {"S": address}},
+                ScanIndexForward=False,
+            )
+            return [unmarshal_item(raw) for page in pages for raw in page["Items"]]
+
     def failed(self, code: str, since: str, source: str | None) -> Iterator[tuple[int, list[Mail]]]:
         """Mails that failed with a code since a time; page by page, with the number of rows read for it.
 
