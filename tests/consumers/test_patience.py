@@ -54,6 +54,7 @@ def test_what_works_is_done_though_a_stop_was_asked_for() -> None:
     assert patience.call(lambda: 7) == 7
 
 
-def test_waiting_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    Hurried("sender").call(Script(DOWN).next)
-    assert "sender waits for a service: the service is down" in caplog.text
+def test_waiting_is_told_and_nothing_of_what_the_service_said(caplog: pytest.LogCaptureFixture) -> None:
+    Hurried("sender").call(Script(Unavailable("no such mailbox: ana@customer.example")).next)
+    assert "sender waits for a service: Unavailable" in caplog.text
+    assert "ana@" not in caplog.text
