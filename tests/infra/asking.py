@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -14,12 +14,26 @@ from pipeline.envelope import Envelope
 Found = TypeVar("Found")
 
 
-def publish(engine: LocalEngine, details: Sequence[dict[str, Any] | str], at: datetime | None = None) -> None:
-    """Each on the bus as an `Email Request`; text goes as it is."""
-    for start in range(0, len(details), 10):
-        entries = [_entry(engine, detail, at) for detail in details[start : start + 10]]
+def publish(
+    engine: LocalEngine, details: Sequence[dict[str, Any] | str], at: datetime | None = None
+) -> list[str | None]:
+    """Each on the bus as an `Email Request`, text as it stands; returns event ids, None for what the bus refuses."""
+    found: list[str | None] = []
+    for entries in _calls([_entry(engine, detail, at) for detail in details]):
         answer = engine.client("events").put_events(Entries=entries)
-        assert answer["FailedEntryCount"] == 0, answer
+        found += [entry.get("EventId") for entry in answer["Entries"]]
+    return found
+
+
+def _calls(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """At most 10 entries and 1 MB a call."""
+    call: list[dict[str, Any]] = []
+    for entry in entries:
+        if len(call) == 10 or sum(len(each["Detail"]) for each in [*call, entry]) > 1_000_000:
+            yield call
+            call = []
+        call.append(entry)
+    yield call
 
 
 def _entry(engine: LocalEngine, detail: dict[str, Any] | str, at: datetime | None) -> dict[str, Any]:
