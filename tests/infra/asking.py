@@ -29,7 +29,7 @@ def _calls(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """At most 10 entries and 1 MB a call."""
     call: list[dict[str, Any]] = []
     for entry in entries:
-        if len(call) == 10 or sum(len(each["Detail"]) for each in [*call, entry]) > 1_000_000:
+        if len(call) == 10 or (call and sum(len(each["Detail"]) for each in [*call, entry]) > 1_000_000):
             yield call
             call = []
         call.append(entry)

@@ -7,7 +7,19 @@ either is right, as long as it is one of them.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["BASE", "CASES", "IT_DEPENDS", "RAW", "SENT", "UNREADABLE", "Case", "Raw", "envelope_text"]
+__all__ = [
+    "BASE",
+    "CASES",
+    "IT_DEPENDS",
+    "RAW",
+    "REFUSED_BY_THE_BUS",
+    "SENT",
+    "TOO_LARGE_FOR_THE_BUS",
+    "UNREADABLE",
+    "Case",
+    "Raw",
+    "envelope_text",
+]
 
 SENT, UNREADABLE, IT_DEPENDS = "sent", "unreadable", "sent or refused"
 INVALID, EXPIRED = "INVALID_REQUEST", "REQUEST_EXPIRED"
@@ -194,6 +206,7 @@ TEMPLATE_DATA = [
     ],
     Case("data shadows a function", IT_DEPENDS, {"templateData": {"userName": "Ana", "range": 1, "dict": "x"}}),
     Case("data is 900 KB, unused", SENT, {"templateData": {"userName": "Ana", "unused": BIG}}),
+    Case("an event of nearly 1 MB", SENT, {"templateData": {"userName": "Ana", "unused": "x" * 1_048_000}}),
     Case("data is 900 KB, used", IT_DEPENDS, {"templateData": {"userName": BIG}}),
     Case("data has 20,000 keys", SENT, {"templateData": {"userName": "Ana"} | {f"k{n}": n for n in range(20_000)}}),
     Case("data has a key of 900 KB", SENT, {"templateData": {"userName": "Ana", BIG: 1}}),
@@ -293,7 +306,16 @@ CASES: Mapping[str, Sequence[Case]] = {
 }
 
 
-# 9. Records, past the bus.
+# 9. What the bus refuses, and the code with which it does.
+
+REFUSED_BY_THE_BUS: Mapping[str, str] = {
+    "": "InvalidArgument",
+    **dict.fromkeys(("{", "<mail/>", "to=ana@example.com", '{"to":}', "{'to': 'x'}"), "MalformedDetail"),
+}
+TOO_LARGE_FOR_THE_BUS = '{"x":"' + "x" * 1024 * 1024 + '"}'
+
+
+# 10. Records, past the bus.
 
 
 def envelope_text(event_id: str, request: str, **other: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,18 @@ from pipeline import addresses, ids
 from pipeline.codec import Unreadable, decode
 from pipeline.log import Reader
 from tests.infra.asking import letters, publish, rows, until
-from tests.infra.nasty import BASE, CASES, IT_DEPENDS, RAW, SENT, UNREADABLE, Raw, envelope_text
+from tests.infra.nasty import (
+    BASE,
+    CASES,
+    IT_DEPENDS,
+    RAW,
+    REFUSED_BY_THE_BUS,
+    SENT,
+    TOO_LARGE_FOR_THE_BUS,
+    UNREADABLE,
+    Raw,
+    envelope_text,
+)
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -110,6 +122,29 @@ def put_good_ones_behind(engine: LocalEngine) -> list[str]:
 def test_there_are_enough_of_them() -> None:
     assert len(EVERY) >= 400
     assert len(RAW) >= 40
+
+
+def put(engine: LocalEngine, detail: str) -> dict[str, Any]:
+    entry = {
+        "Source": "my.application",
+        "DetailType": "Email Request",
+        "EventBusName": engine.settings.event_bus_name,
+        "Detail": detail,
+    }
+    answer: dict[str, Any] = engine.client("events").put_events(Entries=[entry])["Entries"][0]
+    return answer
+
+
+@pytest.mark.parametrize(("detail", "code"), REFUSED_BY_THE_BUS.items())
+def test_the_bus_itself_refuses_what_is_no_object(ran: Ran, detail: str, code: str) -> None:
+    answer = put(ran.engine, detail)
+    assert "EventId" not in answer
+    assert answer["ErrorCode"] == code
+
+
+def test_the_bus_itself_refuses_an_event_of_1_mb(ran: Ran) -> None:
+    with pytest.raises(ClientError, match="over the limit"):
+        put(ran.engine, TOO_LARGE_FOR_THE_BUS)
 
 
 def wrong(ran: Ran, expected: str, event_id: str) -> str | None:
