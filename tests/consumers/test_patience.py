@@ -55,6 +55,6 @@ def test_what_works_is_done_though_a_stop_was_asked_for() -> None:
 
 
 def test_waiting_is_told_and_nothing_of_what_the_service_said(caplog: pytest.LogCaptureFixture) -> None:
-    Hurried("sender").call(Script(Unavailable("no such mailbox: ana@customer.example")).next)
-    assert "sender waits for a service: Unavailable" in caplog.text
+    Hurried("sender").call(Script(Unavailable("SES: Throttling: ana@customer.example")).next)
+    assert "sender waits for a service: SES: Throttling" in caplog.text
     assert "ana@" not in caplog.text
