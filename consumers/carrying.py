@@ -99,8 +99,8 @@ class Carrier:
                 self._send(task, held)
             case State(fact, claim):
                 self._desk.settler.put(Outcome(fact, claim, task.finish))
-            case Defer(seconds):
-                self._defer(task, seconds)
+            case Defer(seconds, reason):
+                self._defer(task, seconds, reason)
 
     def _send(self, task: Task, held: _Held) -> None:
         try:

@@ -14,7 +14,17 @@ from pipeline.envelope import Envelope
 from pipeline.events import Fact, MailDuplicate, MailFact, MailFailed, SendDue
 from pipeline.times import Clock
 
-__all__ = ["OPEN_CLAIM", "Clerk", "ClerkRules", "Defer", "Send", "State", "Verdict"]
+__all__ = [
+    "IN_TIME",
+    "OPEN_CLAIM",
+    "OPEN_CLAIM_AGAIN",
+    "Clerk",
+    "ClerkRules",
+    "Defer",
+    "Send",
+    "State",
+    "Verdict",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +42,18 @@ class State:
     claim: Claim | None = None
 
 
+OPEN_CLAIM = "open claim"
+OPEN_CLAIM_AGAIN = "open claim, read late"
+IN_TIME = 15.0  # seconds from a deferred request's coming back until it is read
+
+
 @dataclass(frozen=True, slots=True)
 class Defer:
     """Somebody else may be at it: let the request come back after this many seconds."""
 
     seconds: float
+    reason: str = OPEN_CLAIM
 
-
-OPEN_CLAIM = "open claim"
 
 Verdict = Send | State | Defer
 
@@ -90,7 +104,18 @@ class Clerk:
             case Standing.BUSY:
                 return Defer(standing.send_before + rules.call_timeout + rules.grace - now)
             case Standing.ABANDONED:
-                return self._taken_over(task, standing, mine)
+                return self._put_off(task) or self._taken_over(task, standing, mine)
+
+    def _put_off(self, task: Task) -> Defer | None:
+        """After an outage the feedback may be in the log and not yet read: a grace passes while we read.
+
+        What comes back because of an open claim lies in the log behind the feedback that came within the
+        grace. Where it is read late, other shards may still be behind: once more, and no oftener.
+        """
+        if task.reason not in {OPEN_CLAIM, OPEN_CLAIM_AGAIN}:
+            return Defer(self._rules.grace)
+        late = (self._now() - task.record.arrival).total_seconds() > IN_TIME
+        return Defer(self._rules.grace, OPEN_CLAIM_AGAIN) if late and task.reason == OPEN_CLAIM else None
 
     def _taken_over(self, task: Task, standing: Claim, mine: Claim) -> Verdict:
         taken = replace(mine, attempt=standing.attempt + 1)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from consumers.clerk import OPEN_CLAIM, OPEN_CLAIM_AGAIN
 from consumers.handler import Handler, Watermark
 from consumers.lanes import Lane
 from consumers.sending import Sending
@@ -40,12 +41,18 @@ class Sender(Handler):
         """What is to be done with a record, once it is accepted."""
         match self._asked(record):
             case Task() as task if self._lane is None or self._lane.is_mine(task):
-                return partial(self._sending.submit, task)
+                return partial(self._submit, task)
             case Task() as task if self._lane:
                 return partial(self._lane.leave, task)
             case Heard() as heard if self._witness:
                 return partial(self._witness.put, heard)
         return partial(self._watermark.finish, record.sequence)
+
+    def _submit(self, task: Task) -> None:
+        """An open claim may be taken over only once the feedback that lies before it in the log is heard."""
+        if self._witness and task.reason in {OPEN_CLAIM, OPEN_CLAIM_AGAIN}:
+            self._witness.catch_up()
+        self._sending.submit(task)
 
     def durable(self) -> int | None:
         return self._watermark.durable
@@ -88,6 +95,7 @@ class Sender(Handler):
             finish,
             event.time if event else None,
             due.deferrals,
+            due.reason,
         )
 
     def _request_at(self, due: SendDue) -> Event | None:

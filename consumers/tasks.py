@@ -17,7 +17,7 @@ LONGEST_TEMPLATE_NAME = 128
 class Task:
     """`request` is None when it has left the log's retention. `requested` is when it was asked for.
 
-    `place` is the request's; `record` the one that asks now, which is another one after a deferral.
+    `place` is the request's; `record` the one that asks now, which is another one after a deferral for a `reason`.
     """
 
     email_id: str
@@ -30,6 +30,7 @@ class Task:
     finish: Callable[[], None]
     requested: str | None = None
     deferrals: int = 0
+    reason: str | None = None
 
     @property
     def to(self) -> str | None:

@@ -8,10 +8,12 @@ nothing here, but for a place in a long queue.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from functools import partial
 
 from consumers.carrying import Desk
 from consumers.gates import valid
@@ -34,7 +36,7 @@ GATHER_SECONDS = 0.2  # for others, and for the owner, who mostly closes his cla
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Heard:
     """Feedback about a mail of this engine, and the record it came in."""
 
@@ -50,13 +52,27 @@ class Witness:
 
     def __init__(self, desk: Desk, ledger: Ledger, log: Log, gather: float = GATHER_SECONDS) -> None:
         self._desk, self._ledger, self._log = desk, ledger, log
+        self._unheard: set[Heard] = set()
+        self._lock = threading.Lock()
         self._groups: InGroups[Heard] = InGroups("witness", self._hear, self._fault, gather=gather)
 
     def put(self, heard: Heard) -> None:
         """Raises Stopped."""
         while self._groups.waiting >= MOST_WAITING:
             self._desk.patience.pause(0.1)
+        with self._lock:
+            self._unheard.add(heard)
         self._groups.put(heard)
+
+    def catch_up(self) -> None:
+        """Return once everything that has been put is heard. Raises Stopped."""
+        before = self._snapshot()
+        while not before.isdisjoint(self._snapshot()):
+            self._desk.patience.pause(0.01)
+
+    def _snapshot(self) -> set["Heard"]:
+        with self._lock:
+            return set(self._unheard)
 
     def stop(self, timeout: float) -> None:
         """Hear what has been put, until the timeout."""
@@ -69,9 +85,15 @@ class Witness:
             claim = claims.get(heard.email_id)
             fact = self._sent(heard, claim) if claim and claim.outcome is None else None
             if claim and fact:
-                self._desk.settler.put(Outcome.of(self._desk.clerk.closed(claim, fact), heard.finish))
+                closed = self._desk.clerk.closed(claim, fact)
+                self._desk.settler.put(Outcome.of(closed, partial(self._finish, heard)))
             else:
-                heard.finish()
+                self._finish(heard)
+
+    def _finish(self, heard: Heard) -> None:
+        with self._lock:
+            self._unheard.discard(heard)
+        heard.finish()
 
     def _sent(self, heard: Heard, claim: Claim) -> MailSent | None:
         """What the owner of the claim would have said; from the feedback alone where the request is gone."""
@@ -109,7 +131,7 @@ class Witness:
     def _fault(self, heard: Heard, error: Exception) -> None:
         desk = self._desk
         desk.patience.call(lambda: desk.parking.park(heard.record, error, ATTEMPTS))
-        heard.finish()
+        self._finish(heard)
 
 
 def _subject(heard: Heard) -> str | None:

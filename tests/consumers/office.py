@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from consumers.clerk import Clerk, ClerkRules
+from consumers.clerk import OPEN_CLAIM, Clerk, ClerkRules
 from consumers.delivery import Delivery
 from consumers.gates import BounceRate, Gates, Holds, Limits
 from consumers.ledger import MemoryLedger
@@ -16,8 +17,8 @@ from consumers.settling import Settler
 from consumers.templates import Templates, compiled
 from consumers.witness import Witness
 from pipeline import ids
-from pipeline.codec import Event, decode
-from pipeline.events import Fact, MailFailed, MailSent
+from pipeline.codec import Event, Request, decode
+from pipeline.events import Fact, MailFailed, MailSent, SendDue
 from pipeline.log import Record
 from pipeline.memory import MemoryLog
 from projections.holds import Hold
@@ -106,6 +107,7 @@ class Office:
     clock: Clock = field(default_factory=Clock)
     reputation: FakeReputation = field(default_factory=FakeReputation)
     paused: list[Hold] = field(default_factory=list)
+    arrivals: dict[int, datetime] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
 
     def worker(self, dies: str = "", in_flight: int = 4) -> Worker:
@@ -140,13 +142,18 @@ class Office:
         return self.append(builders.requested(detail, id=event_id or f"event-of-{email_id}").to_bytes())
 
     def append(self, data: bytes) -> Record:
-        return self.log.append_bytes(data, "key")
+        """A record that arrives now."""
+        record = self.log.append_bytes(data, "key")
+        self.arrivals[record.sequence] = self.clock()
+        return replace(record, arrival=self.clock())
 
     def records(self) -> list[Record]:
         """The whole log."""
         shards = self.log.shards()
         return [
-            record for shard in shards for record in self.log.reader(shard.id, None).read(100_000).records
+            replace(record, arrival=self.arrivals.get(record.sequence, record.arrival))
+            for shard in shards
+            for record in self.log.reader(shard.id, None).read(100_000).records
         ]
 
     def come_due(self) -> list[Record]:
@@ -158,6 +165,21 @@ class Office:
             for n, (each, _) in enumerate(due)
         ]
         return [self.append(fact.to_bytes()) for fact in facts]
+
+    def abandoned(self, request: Record) -> Record:
+        """The request comes back when its open claim may be taken over."""
+        self.clock.forward(UNTIL_ABANDONED)
+        event = decode(request.data)
+        assert isinstance(event.body, Request)
+        email_id = event.body.email_id
+        due = SendDue(
+            email_id=email_id,
+            original_email_id=email_id,
+            retry_attempt=0,
+            place=request.place,
+            reason=OPEN_CLAIM,
+        )
+        return self.append(due.envelope(f"abandoned-{email_id}", builders.NINE).to_bytes())
 
     # ── What came of it ──
 

@@ -1,9 +1,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from consumers.clerk import Clerk, Defer, Send, State, Verdict
+from consumers.clerk import IN_TIME, OPEN_CLAIM, OPEN_CLAIM_AGAIN, Clerk, Defer, Send, State, Verdict
 from consumers.ledger import Claim, MemoryLedger
 from consumers.mail import Ambiguous
 from consumers.tasks import Task
@@ -46,10 +47,27 @@ class Scene:
         return f"token-{self._tokens}"
 
     def verdict(
-        self, event_id: str = "event-1", resend_abandoned: bool = True, gone: bool = False
+        self,
+        event_id: str = "event-1",
+        resend_abandoned: bool = True,
+        gone: bool = False,
+        reason: str | None = OPEN_CLAIM,
+        late: float = 0.0,
     ) -> Verdict:
-        clerk, asked = self.clerk(resend_abandoned), task(event_id, gone)
+        """On a request that came back, for this reason and so many seconds ago; None: on the request itself."""
+        clerk, asked = self.clerk(resend_abandoned), self.task(event_id, gone, reason, late)
         return clerk.verdicts([asked], [clerk.new_claim(asked)])[0]
+
+    def task(
+        self,
+        event_id: str = "event-1",
+        gone: bool = False,
+        reason: str | None = OPEN_CLAIM,
+        late: float = 0.0,
+    ) -> Task:
+        asked = task(event_id, gone)
+        record = replace(asked.record, arrival=self.clock() - timedelta(seconds=late))
+        return replace(asked, reason=reason, record=record)
 
     def taken_over(self) -> Claim:
         self.claimed()
@@ -166,6 +184,33 @@ def test_a_claim_is_not_taken_over_before_feedback_can_be_missed(scene: Scene) -
     assert isinstance(scene.verdict(), Defer)
 
 
+@pytest.mark.parametrize("reason", [None, "paused", "soft bounce", "bounce rate"])
+def test_whoever_meets_an_abandoned_claim_for_the_first_time_waits_another_grace(
+    scene: Scene, reason: str | None
+) -> None:
+    """After an outage the feedback that closes the claim may lie right behind the request.
+
+    log:  request ─ feedback … (all senders were down for longer than the grace)
+    B:    request: abandoned ─► defer ─► feedback: close ─► … ─► Send Due: closed
+    """
+    scene.claimed()
+    scene.clock.forward(10 * UNTIL_ABANDONED)
+    assert scene.verdict(reason=reason) == Defer(GRACE)
+
+
+def test_a_deferred_request_that_is_read_late_waits_another_grace(scene: Scene) -> None:
+    """The shard with the feedback may be as far behind."""
+    scene.claimed()
+    scene.clock.forward(UNTIL_ABANDONED)
+    assert scene.verdict(late=IN_TIME + 1) == Defer(GRACE, OPEN_CLAIM_AGAIN)
+
+
+def test_a_deferred_request_that_is_read_late_waits_no_third_time(scene: Scene) -> None:
+    scene.claimed()
+    scene.clock.forward(UNTIL_ABANDONED)
+    assert isinstance(scene.verdict(reason=OPEN_CLAIM_AGAIN, late=1e6), Send)
+
+
 def test_an_abandoned_claim_is_taken_over_as_the_next_attempt(scene: Scene) -> None:
     """The race with a sender that may have died.
 
@@ -195,9 +240,10 @@ def test_two_who_take_over_at_once_are_one_and_one_who_waits(scene: Scene) -> No
     B:  claim ─► A's, abandoned ─► replace ─► True  ─► send
     C:  claim ─► A's, abandoned ───────────► replace ─► False ─► defer
     """
-    clerk, asked = scene.clerk(), task()
+    clerk = scene.clerk()
     scene.claimed()
     scene.clock.forward(UNTIL_ABANDONED)
+    asked = scene.task()
     verdicts = clerk.verdicts([asked, asked], [clerk.new_claim(asked), clerk.new_claim(asked)])
     assert [type(verdict) for verdict in verdicts] == [Send, Defer]
 
@@ -234,9 +280,10 @@ def test_under_the_policy_fail_a_takeover_whose_answer_was_lost_does_not_send(sc
     B:  claim ─► A's, abandoned ─► replace ─► stored, answer lost
     B:  (the service was down: again)  claim ─► B's own, attempt 2 ─► fails, as the policy says
     """
-    clerk, asked = scene.clerk(resend_abandoned=False), task()
+    clerk = scene.clerk(resend_abandoned=False)
     scene.claimed()
     scene.clock.forward(UNTIL_ABANDONED)
+    asked = scene.task()
     mine = clerk.new_claim(asked)
     scene.ledger.lost.add(DOWN)
     with pytest.raises(Unavailable):

@@ -21,7 +21,7 @@ from pipeline.errors import Unprocessable
 from pipeline.events import MailDuplicate, MailFailed, MailSent, RecordParked
 from tests.builders import ORDER
 from tests.consumers.fakes import DOWN, LOST, TIMEOUT, Always, Gate, Hurried, Script
-from tests.consumers.office import HOLD, RULES, UNTIL_ABANDONED, Office, Worker, delivery_of
+from tests.consumers.office import HOLD, RULES, Office, Worker, delivery_of
 
 REFUSED = Refusal("SES_REFUSED", "SES refused the mail")
 SLOWER = Throttled("maximum sending rate exceeded")
@@ -242,7 +242,7 @@ def test_whoever_waited_too_long_leaves_the_mail_to_the_one_who_took_over(office
     """The claim is renewed before SES is called, never after.
 
     A:  claim ─► SES: slower ─► … stalls … ─────────────────────────► renew ─► not mine ─► defer
-    B:                            claim ─► abandoned ─► take over ─► SES ─► fact
+    B:                            Send Due ─► abandoned ─► take over ─► SES ─► fact
     """
     request, gate = office.request(), Gate()
 
@@ -254,8 +254,7 @@ def test_whoever_waited_too_long_leaves_the_mail_to_the_one_who_took_over(office
     stalled, other = office.worker(), office.worker()
     stalled.process([request])
     assert gate.reached.wait(TIMEOUT)
-    office.clock.forward(UNTIL_ABANDONED)
-    other.work([request])
+    other.work([office.abandoned(request)])
     gate.opened.set()
     assert stalled.done()
     assert office.mails() == [ORDER]

@@ -14,6 +14,7 @@ import pytest
 
 from consumers.ledger import Claim, MemoryLedger
 from consumers.mail import Throttled
+from consumers.patience import Stopped
 from pipeline import ids
 from pipeline.events import MailFailed, MailSent
 from pipeline.log import Place, Record
@@ -22,7 +23,7 @@ from projections.holds import Hold, Selector
 from tests import builders
 from tests.builders import ANA, MESSAGE_ID, NINE, ORDER
 from tests.consumers.fakes import DOWN, LOST, TIMEOUT, Always, Gate, Script
-from tests.consumers.office import RULES, UNTIL_ABANDONED, Office
+from tests.consumers.office import RULES, Office
 
 SLOWER = Throttled("maximum sending rate exceeded")
 
@@ -304,10 +305,10 @@ def test_a_claim_that_is_taken_over_while_the_feedback_is_looked_at_is_closed_as
 
     office.mailer.script.add(slower)
     second, witness = office.worker(), office.worker()
-    office.clock.forward(UNTIL_ABANDONED)
+    due = office.abandoned(request)
 
     def taken_over() -> None:
-        second.process([request])
+        second.process([due])
         assert gate.reached.wait(TIMEOUT)
 
     ledger.then = taken_over
@@ -329,14 +330,13 @@ def test_whoever_took_over_asks_the_ledger_again_before_he_sends(office: Office)
     """
     request, gate = lost(office), Gate()
     second, witness = office.worker(), office.worker()
-    office.clock.forward(UNTIL_ABANDONED)
 
     class Slow(Script):
         def next(self) -> Any:
             gate()
 
     office.templates.script = Slow()
-    second.process([request])
+    second.process([office.abandoned(request)])
     assert gate.reached.wait(TIMEOUT)
     witness.work([reported(office)])
     gate.opened.set()
@@ -361,8 +361,7 @@ def test_an_owner_who_comes_late_keeps_whoever_took_over_from_sending(office: Of
     owner, second = office.worker(), office.worker()
     owner.process([request])
     assert stalled.reached.wait(TIMEOUT)
-    office.clock.forward(UNTIL_ABANDONED)
-    second.process([request])
+    second.process([office.abandoned(request)])
     assert waiting.reached.wait(TIMEOUT)
     stalled.opened.set()
     assert owner.done()
@@ -390,8 +389,7 @@ def test_a_refusal_that_comes_late_leaves_the_word_to_whoever_took_over(office: 
     owner, second = office.worker(), office.worker()
     owner.process([request])
     assert gate.reached.wait(TIMEOUT)
-    office.clock.forward(UNTIL_ABANDONED)
-    second.work([request])
+    second.work([office.abandoned(request)])
     gate.opened.set()
     assert owner.done()
     assert office.outcomes() == {ORDER: "TEMPLATE_NOT_FOUND"}
@@ -406,10 +404,9 @@ def test_a_claim_that_was_taken_over_is_never_removed(office: Office) -> None:
     W:                                                                 feedback ─► close ─► fact
     """
     request = lost(office)
-    office.clock.forward(UNTIL_ABANDONED)
     office.paused.append(Hold(NINE, paused=True, id="hold", reason="bounces", selector=Selector()))
     second = office.worker()
-    second.work([request])
+    second.work([office.abandoned(request)])
     assert office.ledger.claims[ORDER].outcome is None
     second.work([reported(office)])
     office.paused.clear()
@@ -538,3 +535,68 @@ def test_draining_hears_what_has_been_put(office: Office) -> None:
     worker.stop()
     assert worker.sender.durable() == record.sequence
     assert office.outcomes() == {ORDER: "sent"}
+
+
+# ── After an outage ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_feedback_that_came_while_all_senders_were_down_is_heard_before_anything_is_taken_over(
+    office: Office,
+) -> None:
+    """The log is read from the checkpoint on, in its order.
+
+    O:  claim ─► SES ✝ (no answer)
+    log:  request ─ feedback … longer than the grace …
+    B:    request: abandoned ─► defer;  feedback ─► close ─► fact;  Send Due: closed.
+    """
+    request = lost(office)
+    office.delays.due.clear()  # it died before it could defer
+    feedback = reported(office)
+    office.clock.forward(100_000)
+    worker = office.worker()
+    worker.work([request, feedback])
+    worker.work(office.come_due())
+    assert office.mails() == [ORDER]
+    assert sent(office)
+
+
+def test_a_deferred_request_waits_for_the_feedback_before_it_in_the_log() -> None:
+    """The two are looked at in threads of their own.
+
+    log:  feedback ─ Send Due
+    B:    feedback: waits for the ledger … ─► close;  Send Due: waits for that ─► closed
+    """
+    ledger = Meddled()
+    office = Office(ledger=ledger)
+    request, gate = lost(office), Gate()
+    feedback, due = reported(office), office.abandoned(request)
+    ledger.then = gate
+    worker = office.worker()
+    reading = threading.Thread(target=worker.process, args=[[feedback, due]])
+    reading.start()
+    assert gate.reached.wait(TIMEOUT)
+    gate.opened.set()
+    reading.join(TIMEOUT)
+    assert worker.done()
+    office.close()
+    assert office.mails() == [ORDER]
+
+
+def test_whoever_waits_for_feedback_to_be_heard_is_stopped_with_the_process() -> None:
+    office = Office(ledger=Deaf(Always(DOWN)))
+    request, worker = lost(office), office.worker()
+    feedback, due = reported(office), office.abandoned(request)
+    refused = threading.Event()
+
+    def read() -> None:
+        try:
+            worker.process([feedback, due])
+        except Stopped:
+            refused.set()
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    worker.desk.patience.stopping.set()
+    assert refused.wait(TIMEOUT)
+    reading.join(TIMEOUT)
+    office.close()
