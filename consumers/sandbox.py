@@ -46,6 +46,11 @@ class _MeasuredCode(CodeGenerator):
         if finalize.src is not None:
             self.write(finalize.src)
 
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
+        if not isinstance(node, nodes.TemplateData):
+            _sayable(node.as_const(frame.eval_ctx))
+        return super()._output_child_to_const(node, frame, finalize)
+
     def visit_Const(self, node: nodes.Const, frame: Frame) -> None:  # noqa: N802  Jinja2's name
         if isinstance(node.value, int) and abs(node.value) > LARGEST_LITERAL:
             raise TooLarge(f"it holds a number above {LARGEST_LITERAL:g}")
