@@ -84,7 +84,9 @@ def resume(
             f"nothing pauses exactly {_words(about)}; `sesmailengine paused` lists what is paused"
         )
     within = engine.settings.paused_round_seconds + KEPT_SECONDS
-    _told(_said(engine, fact, duration(timeout)), f"what it held comes back within {within:g} s", as_json)
+    _told(
+        _said(engine, fact, duration(timeout)), f"what it held comes back within about {within:g} s", as_json
+    )
 
 
 @commands.command()
