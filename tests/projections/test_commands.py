@@ -37,7 +37,7 @@ def run(tables: Tables) -> Run:
     def command(*arguments: str) -> str:
         found = CliRunner().invoke(
             commands,
-            ["status", *arguments],
+            arguments,
             obj=lambda stack: StandIn(tables),
             env={"COLUMNS": "200"},
             catch_exceptions=False,
