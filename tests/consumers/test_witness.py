@@ -600,3 +600,14 @@ def test_whoever_waits_for_feedback_to_be_heard_is_stopped_with_the_process() ->
     assert refused.wait(TIMEOUT)
     reading.join(TIMEOUT)
     office.close()
+
+
+def test_feedback_that_cannot_be_heard_does_not_hold_up_sending_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("consumers.witness.LONGEST_CATCHING_UP", 0.05)
+    office = Office(ledger=Deaf(Always(DOWN)))
+    request, worker = lost(office), office.worker()
+    worker.process([reported(office), office.abandoned(request), office.request("other")])
+    worker.desk.patience.stopping.set()
+    office.close()
