@@ -8,7 +8,9 @@ it left to the other lane it looks up in the ledger some minutes later, and take
 from collections import deque
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
+
+from jinja2 import Template
 
 from consumers.mail import Refusal
 from consumers.tasks import Task
@@ -40,10 +42,16 @@ def _of_template(request: Request, templates: Templates) -> Priority:
         return "transactional"
     try:
         priority = templates.get(name).strings.get("priority")
-        shown = safely(lambda: priority.render(data if isinstance(data, dict) else {})) if priority else ""
-    except (Refusal, *FAULTS):
+    except Refusal:
         return "transactional"
-    return "bulk" if shown.strip() == "bulk" else "transactional"
+    return "bulk" if priority and _shown(priority, data) == "bulk" else "transactional"
+
+
+def _shown(priority: Template, data: Any) -> str:
+    try:
+        return safely(lambda: priority.render(data if isinstance(data, dict) else {})).strip()
+    except FAULTS:
+        return ""
 
 
 class Lane:

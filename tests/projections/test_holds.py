@@ -182,9 +182,7 @@ def selected(about: dict[str, Any]) -> Selector:
     return selector(about.get("source"), about.get("template_name"), about.get("metadata", {}))
 
 
-@pytest.mark.parametrize(
-    "order", [(0, 1, 2), (2, 1, 0), (1, 0, 2, 1, 0), (2, 2, 0, 1, 0)], ids=str
-)
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2, 1, 0), (2, 2, 0, 1, 0)], ids=str)
 def test_the_table_keeps_the_last_word_in_whatever_order_they_come(
     tables: Tables, about: dict[str, Any], order: Sequence[int]
 ) -> None:
