@@ -13,6 +13,7 @@ from pipeline import addresses
 __all__ = ["address", "encoded", "list_unsubscribe", "mailbox", "one_line"]
 
 LONGEST = 995  # of a value, as SES has it
+LONGEST_WORD = 75  # RFC 2047
 ENCODED_WORD = "=?"
 CONTROLS = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of letters, line and paragraph separators
 
@@ -30,7 +31,7 @@ def one_line(value: str, name: str) -> str:
 def encoded(value: str, name: str) -> str:
     """As it stands where it is ASCII, else as encoded words. Raises ValueError."""
     line = one_line(value, name)
-    words = line if _is_plain(line) else Header(line, "utf-8").encode(linesep="")
+    words = line if _is_plain(line) else Header(line, "utf-8", maxlinelen=LONGEST_WORD).encode(linesep="")
     if len(words) > LONGEST:
         raise ValueError(f"{name} is too long for a header: it takes {len(words)} of {LONGEST} characters")
     return words

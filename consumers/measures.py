@@ -36,7 +36,7 @@ def _product(left: Any, right: Any) -> None:
         _few_bits(left.bit_length() + right.bit_length())
     for value, times in ((left, right), (right, left)):
         if isinstance(value, str | list | tuple) and isinstance(times, int):
-            afford(weight(value) * max(times, 0))
+            afford((len(value) if isinstance(value, str) else weight(value)) * max(times, 0))
 
 
 def _power(left: Any, right: Any) -> None:

@@ -30,7 +30,7 @@ __all__ = [
 
 FILES = ("template.html", "template.txt", "metadata.json")
 LARGEST_FILE = 256 * 1024
-SECONDS = 1.0
+SECONDS = 0.8
 
 FAULTS = Exception
 """Whatever a template's code raises: the sandbox and the limits leave it nothing but itself to fail at."""

@@ -20,7 +20,7 @@ SECONDS = 2.0
 MEGABYTES = 200
 CODES = {"TEMPLATE_INVALID", "TEMPLATE_RENDERING_FAILED"}
 OURS = re.compile(
-    "makes more than a mail can hold|takes longer than 1 s|nested, or calls itself, too deeply|nested too deeply"
+    "makes more than a mail can hold|takes longer than 0\\.8 s|nested, or calls itself, too deeply|nested too deeply"
     "|too many expressions|holds a number|a number of more than|width of|rounds to more than|only numbers"
     "|searches for more|looks for links|write a dict as|is unsafe|too large to convert|too many statically nested"
     "|Exceeds the limit"
