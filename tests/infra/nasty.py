@@ -1,7 +1,7 @@
 """Requests that nobody should send, by group: what is put, and what becomes of it.
 
-A case's outcome is an error code, `SENT`, or `UNREADABLE` for what is no event at all. `IT_DEPENDS` stands where
-either is right, as long as it is one of them.
+A case's outcome is an error code, `SENT`, or `UNREADABLE` for what is no event at all. `REFUSED` is any code;
+`IT_DEPENDS` stands where a template decides, as long as there is one outcome.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ __all__ = [
     "CASES",
     "IT_DEPENDS",
     "RAW",
+    "REFUSED",
     "REFUSED_BY_THE_BUS",
     "SENT",
     "TOO_LARGE_FOR_THE_BUS",
@@ -21,7 +22,7 @@ __all__ = [
     "envelope_text",
 ]
 
-SENT, UNREADABLE, IT_DEPENDS = "sent", "unreadable", "sent or refused"
+SENT, UNREADABLE, REFUSED, IT_DEPENDS = "sent", "unreadable", "refused", "sent or refused"
 INVALID, EXPIRED = "INVALID_REQUEST", "REQUEST_EXPIRED"
 UNKNOWN_TEMPLATE, HEADER = "TEMPLATE_NOT_FOUND", "HEADER_INVALID"
 
@@ -143,7 +144,7 @@ TYPES = [
 BREAKS = ("\r\nBcc: ben@example.com", "\n", "\r", "\0", "\u2028", "\u2029", "\x0b", "\x1f", "\x7f", "\x85")
 HEADERS = [
     *[
-        Case(f"{field} with {mark!a}", IT_DEPENDS, nested(field, f"One{mark}Two"))
+        Case(f"{field} with {mark!a}", REFUSED, nested(field, f"One{mark}Two"))
         for field in ("subject", "senderOverride.name")
         for mark in BREAKS
     ],
