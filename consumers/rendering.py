@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Template, UndefinedError
 
+from consumers.budget import TooLarge
 from consumers.headers import address, encoded, list_unsubscribe, mailbox, one_line
 from consumers.mail import Mail, Refusal
 from consumers.templates import FAULTS, FILES, HTML, Compiled, safely, said
@@ -21,6 +22,7 @@ REMEDIES = {
     UndefinedError: "give it in templateData, or test it in the template with `is defined`",
     TimeoutError: "make the template simpler",
     RecursionError: "make the template simpler",
+    TooLarge: "make the template, or what it is given, smaller",
 }
 
 Written = dict[str, str]
@@ -88,8 +90,15 @@ def _text(part: Template, variables: dict[str, Any]) -> str:
     except Exception:  # noqa: BLE001  it is raised again, with the template's lines in its traceback
         environment.handle_exception()
     if not text.isascii():
-        text.encode()  # half a letter can't be sent
+        _check_letters(text)
     return text
+
+
+def _check_letters(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("it writes half a letter (a lone surrogate), which no mail can hold") from error
 
 
 def line_of(error: BaseException) -> int:

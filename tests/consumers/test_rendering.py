@@ -97,6 +97,47 @@ def test_the_subject_is_the_requests_as_it_stands_then_the_templates(
     assert mail(metadata=metadata, subject=own, **data(name="Zoë & Co")).subject == subject
 
 
+# ── List-Unsubscribe: exactly when it is asked for ────────────────────────────────────────────────────────
+
+WEB = "https://acme.example/off"
+LISTED = {"List-Unsubscribe": f"<{WEB}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+OF_METADATA = {"unsubscribe": {"url": "{{ off | default('') }}", "mailto": "{{ offAt | default('') }}"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "metadata", "values", "headers"),
+    [
+        (None, {}, {}, {}),
+        (None, {}, {"off": WEB, "unsubscribeLink": WEB}, {}),
+        (None, {"unsubscribe": {}}, {}, {}),
+        (None, {"unsubscribe": {"url": WEB}}, {}, LISTED),
+        (None, OF_METADATA, {}, {}),
+        (None, OF_METADATA, {"off": WEB}, LISTED),
+        (
+            None,
+            OF_METADATA,
+            {"off": "http://acme.example/off"},
+            {"List-Unsubscribe": "<http://acme.example/off>"},
+        ),
+        (None, OF_METADATA, {"offAt": "off@acme.example"}, {"List-Unsubscribe": "<mailto:off@acme.example>"}),
+        ({"url": WEB}, {}, {}, LISTED),
+        ({"url": WEB}, OF_METADATA, {"off": "https://other.example", "offAt": "off@acme.example"}, LISTED),
+        (
+            {"mailto": "off@acme.example"},
+            OF_METADATA,
+            {"off": WEB},
+            {"List-Unsubscribe": "<mailto:off@acme.example>"},
+        ),
+        ({}, OF_METADATA, {"off": WEB}, {}),
+        ({"url": None, "mailto": None}, OF_METADATA, {"off": WEB}, {}),
+    ],
+)
+def test_the_ways_to_unsubscribe_are_the_requests_else_the_templates(
+    own: Any, metadata: Any, values: Any, headers: dict[str, str]
+) -> None:
+    assert mail(metadata=metadata, unsubscribe=own, **data(**values)).headers == headers
+
+
 # ── Bodies ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -164,6 +205,68 @@ def test_a_template_that_calls_itself_without_end_is_a_refusal() -> None:
     assert refusal(endless).code == "TEMPLATE_RENDERING_FAILED"
 
 
+@pytest.mark.parametrize(
+    ("html", "metadata", "said"),
+    [
+        (
+            "<p>\n{{ orderId }}",
+            {},
+            "template.html, line 2: 'orderId' is undefined; give it in templateData, or test it in the template",
+        ),
+        (
+            "<p>",
+            {"subject": "{{ orderId }}"},
+            "subject, line 1: 'orderId' is undefined; give it in templateData",
+        ),
+        (
+            "<p>\n\n{{ order.total }}",
+            {},
+            "template.html, line 3: 'dict object' has no attribute 'total'; give it",
+        ),
+        (
+            "{{ name + 1 }}",
+            {},
+            'template.html, line 1: can only concatenate str (not "int") to str; check templateData',
+        ),
+        (
+            "{% macro m() %}\n{{ m() }}{% endmacro %}{{ m() }}",
+            {},
+            "it is nested, or calls itself, too deeply; make the",
+        ),
+        (
+            "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}",
+            {},
+            "template.html: it takes",
+        ),
+        (
+            "{{ 'x' * 9999999 }}",
+            {},
+            "template.html, line 1: it makes more than a mail can hold; make the template, or what",
+        ),
+        (
+            "{{ name.upper }}",
+            {},
+            "template.html, line 1: it writes out a function, 'upper': call it with (); check",
+        ),
+        ("{{ '\\ud83d' }}", {}, "template.html: it writes half a letter (a lone surrogate)"),
+        (
+            "{{ cycler() }}",
+            {},
+            "template.html, line 1: at least one item has to be provided; check templateData",
+        ),
+        (
+            "{{ name | truncate(0) }}",
+            {},
+            "template.html, line 1: expected length >= 3, got 0; check templateData",
+        ),
+    ],
+)
+def test_a_fault_is_told_with_its_place_and_a_remedy(html: str, metadata: Any, said: str) -> None:
+    sentence = refusal(html, None, metadata, **data(name="Ana", order={})).sentence
+    assert sentence.startswith("template 'letter' could not be rendered: ")
+    assert said in sentence
+
+
 # ── What a template may not reach ─────────────────────────────────────────────────────────────────────────
 
 
@@ -220,6 +323,29 @@ def test_a_header_break_from_a_variable_is_refused(header: str, mark: str) -> No
 def test_a_variable_that_is_no_address_is_refused(header: str) -> None:
     refused = refusal(metadata={header: "{{ value }}"}, **data(value="a@b.example, c@d.example"))
     assert refused.code == "HEADER_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"subject": "Hello\x07"},
+            "the subject must be one line without line breaks or other control characters",
+        ),
+        ({"subject": "ä" * 900}, "the subject is too long for a header"),
+        ({"senderOverride": {"email": "a@b.example", "name": "A\x07"}}, "the sender's name must be one line"),
+        (
+            {"unsubscribe": {"url": "ftp://acme.example"}},
+            "the unsubscribe url must be a web address: https://…",
+        ),
+        ({"to": "=?utf-8?q?a?=@acme.example"}, "the recipient's address must not hold '=?'"),
+        ({"replyTo": "=?utf-8?q?a?=@acme.example"}, "the reply address must not hold '=?'"),
+    ],
+)
+def test_what_a_request_puts_into_a_header_is_refused_with_the_headers_name(fields: Any, said: str) -> None:
+    refused = refusal(**fields)
+    assert refused.code == "HEADER_INVALID"
+    assert refused.sentence.startswith(f"the mail can't be addressed: {said}")
 
 
 def test_a_name_that_looks_like_an_address_is_quoted() -> None:
