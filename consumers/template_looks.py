@@ -109,7 +109,8 @@ def _syntax(folder: Folder) -> Iterator[Found]:
 def _undeclared(folder: Folder) -> Iterator[Found]:
     known = {*folder.required, *folder.optional, *HTML.globals}
     for source in folder.sources:
-        for name in sorted(meta.find_undeclared_variables(source.tree) - known):
+        used = meta.find_undeclared_variables(source.tree) if source.template else set()
+        for name in sorted(used - known):
             line = next((each.lineno for each in source.tree.find_all(nodes.Name) if each.name == name), 1)
             remedy = "add it to requiredVariables or optionalVariables in metadata.json"
             yield source.found(line, f"the variable '{name}' is not declared", remedy)
