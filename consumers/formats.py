@@ -1,6 +1,7 @@
 """How much a format of a template makes at most: its fields, each with its width and the largest value."""
 
 import re
+from functools import lru_cache
 from string import Formatter
 from typing import Any
 
@@ -8,21 +9,31 @@ from consumers.budget import TooLarge, afford, weight
 
 __all__ = ["formatted", "percent"]
 
+SHORT = 100  # characters: such formats are remembered
 _FIELD = re.compile(r"[#0\- +]*(\*|[0-9]*)(?:\.(\*|[0-9]*))?")
 
 
 def percent(value: Any, *args: Any, **kwargs: Any) -> None:
     """Of `%`: https://docs.python.org/3/library/stdtypes.html#printf-style-string-formatting ."""
-    template, total = str(value), 0
-    largest, at = _weight_of_all(args, kwargs), template.find("%")
+    template = str(value)
+    count, sizes = _known_fields(template) if len(template) < SHORT else _fields(template)
+    afford(count * _weight_of_all(args, kwargs) + sizes)
+
+
+def _fields(template: str) -> tuple[int, int]:
+    """How many there are, and the sum of their widths and precisions."""
+    count, sizes, at = 0, 0, template.find("%")
     while at >= 0:
         field = _FIELD.match(template, _after_key(template, at + 1))
         assert field
         if "*" in field.groups():
             raise TooLarge("it takes the width of a format from a value")
-        total += largest + sum(map(_number, field.groups(default="")))
-        afford(total)
+        count, sizes = count + 1, sizes + sum(map(_number, field.groups(default="")))
         at = template.find("%", field.end() + 1)
+    return count, sizes
+
+
+_known_fields = lru_cache(maxsize=1_000)(_fields)
 
 
 def _after_key(template: str, at: int) -> int:

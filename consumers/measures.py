@@ -7,6 +7,8 @@ what they make is weighed afterwards all the same. The parameters have Jinja2's 
 from collections.abc import Callable, Mapping, Sized
 from typing import Any
 
+from markupsafe import Markup
+
 from consumers.budget import CONTAINERS, ENTRY, TooLarge, afford, weight
 from consumers.formats import percent
 
@@ -192,24 +194,26 @@ def _summed(_: Any, attribute: Any = None, start: Any = 0) -> None:  # noqa: ARG
         raise TooLarge("only numbers can be summed up")
 
 
-METHODS: Mapping[type, Mapping[str, Measure]] = {
-    str: {
-        **dict.fromkeys(
-            (
-                *("capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha"),
-                *("isdecimal", "isdigit", "islower", "isnumeric", "isspace", "istitle", "isupper", "lower"),
-                *("partition", "removeprefix", "removesuffix", "startswith", "swapcase", "title", "upper"),
-            ),
-            _nothing,
+_OF_TEXTS: Mapping[str, Measure] = {
+    **dict.fromkeys(
+        (
+            *("capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha"),
+            *("isdecimal", "isdigit", "islower", "isnumeric", "isspace", "istitle", "isupper", "lower"),
+            *("partition", "removeprefix", "removesuffix", "startswith", "swapcase", "title", "upper"),
         ),
-        **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _widths),
-        **dict.fromkeys(("lstrip", "rstrip", "strip", "rfind", "rindex", "rpartition"), _sought),
-        **dict.fromkeys(("split", "splitlines", "striptags", "unescape"), _in_pieces),
-        "expandtabs": _tabs,
-        "join": _joined,
-        "replace": _replaced,
-        "rsplit": _split_from_the_end,
-    },
+        _nothing,
+    ),
+    **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _widths),
+    **dict.fromkeys(("lstrip", "rstrip", "strip", "rfind", "rindex", "rpartition"), _sought),
+    **dict.fromkeys(("split", "splitlines", "striptags", "unescape"), _in_pieces),
+    "expandtabs": _tabs,
+    "join": _joined,
+    "replace": _replaced,
+    "rsplit": _split_from_the_end,
+}
+METHODS: Mapping[type, Mapping[str, Measure]] = {
+    str: _OF_TEXTS,
+    Markup: _OF_TEXTS,
     list: dict.fromkeys(("copy", "count", "index"), _nothing),
     tuple: dict.fromkeys(("count", "index"), _nothing),
     dict: dict.fromkeys(("copy", "get", "items", "keys", "values"), _nothing),

@@ -106,8 +106,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Of Python's own things, those methods that are known to make nothing large."""
         if isinstance(value, METHOD_TYPES) and not isinstance(obj, _TEMPLATE_THINGS):
-            known = (METHODS[each] for each in METHODS if isinstance(obj, each))
-            return any(attr in methods for methods in known)
+            return attr in METHODS.get(type(obj), ())
         return super().is_safe_attribute(obj, attr, value)
 
     def wrap_str_format(self, value: Any) -> Any:
