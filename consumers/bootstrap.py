@@ -62,9 +62,8 @@ class Consumers:
         with_simulator: bool = False,
         metrics_to: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self._metrics = cache(
-            lambda consumer: Metrics({"Stack": settings.stack_name, "Consumer": consumer}, metrics_to)
-        )
+        self._measured: dict[str, Metrics] = {}
+        self._metrics_to = metrics_to
         self._settings, self._client, self._now = settings, cache(client), now
         self.log = KinesisLog(self._client("kinesis"), settings.stream_name)
         self._delays = DelayQueue(self._client("sqs"), settings.delay_queue_url)
@@ -94,6 +93,15 @@ class Consumers:
             return Sender(sending, log, lanes, witness)
 
         return Consumer(name, handler, self._parking(name), stopping, self._metrics(name))
+
+    def tell_metrics(self) -> None:
+        """Write what was measured since the last line; a process does so before it ends."""
+        for metrics in self._measured.values():
+            metrics.flush()
+
+    def _metrics(self, consumer: str) -> Metrics:
+        dimensions = {"Stack": self._settings.stack_name, "Consumer": consumer}
+        return self._measured.setdefault(consumer, Metrics(dimensions, self._metrics_to))
 
     def projector(self) -> Consumer:
         return self._consumer("projector", lambda _shard, _after: self._projector())

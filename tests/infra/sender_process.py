@@ -4,7 +4,6 @@ python -m tests.infra.sender_process '{"endpoint": …, "stack": …, "step": "b
 """
 
 import json
-import logging
 import os
 import signal
 import sys
@@ -21,6 +20,7 @@ from consumers.dynamodb import CheckpointTable
 from consumers.mail import Mailer
 from consumers.one_machine import OneMachine, OneMachineHost
 from infra.stack import configuration
+from pipeline.logs import configure
 from pipeline.settings import Settings
 from pipeline.times import utc_now
 
@@ -76,7 +76,7 @@ class Mortal:
 
 class MortalConsumers(Consumers):
     def __init__(self, plan: Plan, settings: Settings, client: Any) -> None:
-        super().__init__(settings, client)
+        super().__init__(settings, client, metrics_to=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
         self._plan, self.life = plan, Life(plan.step, plan.count)
         self._wrap("_ledger", claim="claim", replace="replace", close="close", release="release")
         self._wrap("_delays", defer="defer")
@@ -103,7 +103,7 @@ def client_of(endpoint: str) -> Callable[..., Any]:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.ERROR)
+    configure()
     plan = Plan(**json.loads(sys.argv[1]))
     client = client_of(plan.endpoint)
     settings = Settings.from_mapping(configuration(client("cloudformation"), plan.stack))
@@ -117,6 +117,7 @@ def main() -> None:
     host.start()
     stop.wait()
     host.stop()
+    consumers.tell_metrics()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -47,6 +48,7 @@ STEPS = [
 ]
 FAULTS = Faults(throttled=0.30, lost_before=0.025, lost_after=0.025)
 REPEATED = 0.05
+PLANTED = ("planted-address", "planted-subject", "planted-value", "planted-metadata")
 LONGEST_LIFE = 8.0  # of a process that doesn't come to its step
 LONGEST_RUN = 150.0
 
@@ -99,6 +101,7 @@ class Workplace:
 
     plan: Plan
     deaths: list[tuple[str, int]]
+    told: Path
     killed: list[str] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
@@ -129,9 +132,9 @@ class Workplace:
         step, count = self.deaths.pop() if self.deaths else ("", 1)
         self.plan = Plan(**asdict(self.plan) | {"step": step, "count": count})
         self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.infra.sender_process", json.dumps(asdict(self.plan))], cwd=ROOT
-        )
+        command = [sys.executable, "-m", "tests.infra.sender_process", json.dumps(asdict(self.plan))]
+        with self.told.open("ab") as told:
+            self.process = subprocess.Popen(command, cwd=ROOT, stderr=told)
 
 
 class Run:
@@ -152,13 +155,15 @@ class Run:
         self.asked: list[Envelope] = []
         self.repeated: list[Envelope] = []
         self._dice = random.Random(weather.seed)
+        self.told = Path(opening.enter_context(TemporaryDirectory())) / "told.jsonl"
         self.workplaces = [self._workplace(STEPS[::2]), self._workplace(STEPS[1::2])]
         opening.callback(self._end)
 
     def _workplace(self, steps: Sequence[str]) -> Workplace:
         deaths = [(step, self._dice.randint(1, 4)) for step in self._dice.sample(steps, len(steps))]
         weather = self.weather
-        return Workplace(Plan(self.aws.endpoint, STACK, weather.hold, weather.call_timeout), deaths)
+        plan = Plan(self.aws.endpoint, STACK, weather.hold, weather.call_timeout)
+        return Workplace(plan, deaths, self.told)
 
     def _end(self) -> None:
         for place in self.workplaces:
@@ -169,8 +174,10 @@ class Run:
     # ── While it goes on ──
 
     def go(self) -> None:
-        """Requests come as long as senders are killed; then everything is waited for."""
-        self._until(lambda: all(place.at_peace for place in self.workplaces), self._ask)
+        """Requests come until all kills are over and SES has lost a call; then everything is waited for."""
+        self._until(
+            lambda: all(p.at_peace for p in self.workplaces) and self.aws.ses.counters["lost"] > 0, self._ask
+        )
         self._until(lambda: not self.without_outcome() and not self.open(), lambda: None)
         assert [place.stop() for place in self.workplaces] == [0, 0]
 
@@ -196,7 +203,13 @@ class Run:
         self.log.append(records)
 
     def _request(self, email_id: str) -> Envelope:
-        detail = builders.request(emailId=email_id, to=f"{email_id}@example.com")
+        detail = builders.request(
+            emailId=email_id,
+            to=f"{PLANTED[0]}-{email_id}@example.com",
+            subject=f"{PLANTED[1]} {email_id}",
+            templateData={"userName": PLANTED[2]},
+            metadata={"note": PLANTED[3]},
+        )
         return builders.requested(detail, id=f"event-of-{email_id}", time=times.text(times.utc_now()))
 
     def without_outcome(self) -> set[str]:
@@ -274,7 +287,16 @@ def gone_through(weather: Weather, opening: ExitStack) -> Run:
     run.go()
     print(run.report())  # noqa: T201  shown where a test fails
     run.check()
+    nothing_personal(run.told.read_text(encoding="utf-8"))
     return run
+
+
+def nothing_personal(told: str) -> None:
+    """Logs and metrics of all processes: JSON lines, and nothing in them of what the mails say or whom they go to."""
+    lines = [json.loads(line) for line in told.splitlines()]
+    assert any("_aws" in line for line in lines), "there are metrics"
+    assert any("message" in line for line in lines), "and there are logs"
+    assert [mark for mark in PLANTED if mark in told] == []
 
 
 def one_mail_each(run: Run) -> None:
