@@ -157,3 +157,16 @@ def test_narrow_screens_and_dark_mode_are_looked_after(name: str) -> None:
 def test_the_address_behind_the_button_is_spelled_out(name: str, link: str) -> None:
     values: dict[str, Any] = required_alone(name)
     assert values[link] in Page(rendered(name, values).html).words
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        *("p", "company", "link", "button-link", "figure", "fact", "line", "line-price"),
+        *("sum-label", "sum", "total-label", "total", "step", "quote-cell", "story-image"),
+    ],
+)
+def test_a_long_word_is_broken_and_does_not_widen_the_page(holder: str) -> None:
+    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", stylesheet("light"))
+    bodies = [body for selectors, body in rules if holder in re.split(r"[\s,.]+", selectors.strip())]
+    assert any("overflow-wrap: anywhere" in body for body in bodies)
