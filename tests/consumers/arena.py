@@ -38,7 +38,7 @@ class Fight:
 class Arena(AbstractContextManager["Arena"]):
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.consumers.arena"],
+            [sys.executable, "-W", "ignore::SyntaxWarning", "-m", "tests.consumers.arena"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
