@@ -1,8 +1,10 @@
 """A template folder, read and compiled. Templates are untrusted code: see `consumers.sandbox`."""
 
+import gc
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -90,9 +92,21 @@ def safely(action: Callable[[], Result]) -> Result:
 
     One at a time: the interpreter has no two at once anyway, and so what a hostile one makes is there once.
     """
-    with _turn:
+    with _turn, _uncollected():
         renew()
         return _watchdog.call(action)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """The collector waits: it runs other code's callbacks, which must not find the stack used up by a template."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def said(error: BaseException) -> str:

@@ -1,7 +1,9 @@
 """Templates as they are compiled, and as the bucket keeps them: used when changed, reported when broken."""
 
+import gc
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -347,3 +349,48 @@ def test_the_log_says_nothing_of_the_mails(shelf: Shelf, caplog: pytest.LogCaptu
     with pytest.raises(Refusal, match="'missing' is undefined"):
         render(found, asked, ("", "hello@acme.example"))
     assert caplog.text == ""
+
+
+@pytest.fixture
+def disturbed() -> Iterator[list[str]]:
+    """What went wrong in other code's callback, which the collector runs all the time."""
+
+    def callback(*_: object) -> None:
+        def deeper(steps: int) -> None:
+            if steps:
+                deeper(steps - 1)
+
+        deeper(5)
+
+    wrong, threshold, hook = list[str](), gc.get_threshold(), sys.unraisablehook
+    sys.unraisablehook = lambda error: wrong.append(error.exc_type.__name__)
+    gc.callbacks.append(callback)
+    gc.set_threshold(5, 2, 2)
+    yield wrong
+    gc.set_threshold(*threshold)
+    gc.callbacks.remove(callback)
+    sys.unraisablehook = hook
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+        "{{ " + "(" * 3000 + "x" + ")" * 3000 + " }}",
+        "{{ x" + ".a" * 4000 + " }}",
+        "{{ " + "not " * 5000 + "x }}",
+    ],
+    ids=["macro", "loop", "brackets", "attributes", "operators"],
+)
+def test_a_template_that_uses_up_the_stack_disturbs_nobody_else(source: str, disturbed: list[str]) -> None:
+    """The collector runs other code's callbacks wherever it is: not while the stack is a template's."""
+
+    def rendered() -> str:
+        template = compiled("deep", source, None, "{}")
+        return safely(lambda: template.html.render(x=1))
+
+    with pytest.raises((Refusal, RecursionError)):
+        rendered()
+    assert disturbed == []
+    assert gc.isenabled()
