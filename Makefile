@@ -29,7 +29,7 @@ bench: install
 	@$(BIN)/python -m pytest tests/bench -m bench -n 0 -s
 
 soak: install
-	@$(BIN)/python -m pytest -m soak -n 2
+	@$(BIN)/python -m pytest -m soak -n 2 --hypothesis-profile=new
 
 format: install
 	@$(BIN)/ruff check --quiet --fix .; $(BIN)/ruff format --quiet .

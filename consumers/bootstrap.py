@@ -142,7 +142,7 @@ class Consumers:
 
     def _desk(self, lane: Priority, patience: Patience) -> Desk:
         settings, ses = self._settings, self._client("sesv2", config=CALL_ONCE)
-        metrics = self._metrics(f"sender-{lane}")
+        metrics, parking = self._metrics(f"sender-{lane}"), self._parking(f"sender-{lane}")
         return Desk(
             clerk=Clerk(self._ledger, self._delays, self._rules(), self._now),
             mails=self._mails(),
@@ -150,8 +150,8 @@ class Consumers:
             delivery=self._delivery(metrics),
             mailer=MeasuredMailer(self._mailer(), metrics),
             pace=self._pace(SendRate(lambda: send_rate(ses), settings.email_sender_concurrency), lane),
-            settler=Settler(self._ledger, self.log, Patience("settler", threading.Event())),
-            parking=self._parking(f"sender-{lane}"),
+            settler=Settler(self._ledger, self.log, Patience("settler", threading.Event()), parking),
+            parking=parking,
             patience=patience,
         )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consumers.clerk import OPEN_CLAIM, Clerk, Defer, Send, State, Verdict
-from consumers.delivery import Delivery, Suppressions, internal_failure
+from consumers.delivery import Delivery, Suppressions, failure_after
 from consumers.ledger import Claim
 from consumers.mail import Ambiguous, Mail, Mailer, Postponed
 from consumers.pace import Pace
@@ -88,7 +88,7 @@ class Carrier:
                     held.faulty = True
         desk.patience.call(lambda: desk.parking.park(task.record, fault, ATTEMPTS))
         if held:
-            self._settle(task, held.claim, internal_failure(task))
+            self._settle(task, held.claim, failure_after(fault, task))
         else:
             task.finish()
         return None
@@ -98,7 +98,7 @@ class Carrier:
             case _Held() as held:
                 self._send(task, held)
             case State(fact, claim):
-                self._desk.settler.put(Outcome(fact, claim, task.finish))
+                self._desk.settler.put(Outcome(fact, claim, task.record, task.finish))
             case Defer(seconds, reason):
                 self._defer(task, seconds, reason)
 
@@ -140,7 +140,7 @@ class Carrier:
             _log.warning("a claim stays open until it may be taken over: %s", error)
 
     def _settle(self, task: Task, claim: Claim, fact: MailFact) -> None:
-        self._desk.settler.put(Outcome.of(self._desk.clerk.closed(claim, fact), task.finish))
+        self._desk.settler.put(Outcome.of(self._desk.clerk.closed(claim, fact), task.record, task.finish))
 
     def _call_ses(self, held: _Held, mail: Mail) -> str:
         """One call, at its turn and under a claim that still has time."""

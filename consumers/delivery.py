@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from consumers.gates import Gates, valid
-from consumers.mail import Mail, Refusal
+from consumers.mail import Mail, Refusal, UnknownRefusal
 from consumers.metrics import Metrics, silent
 from consumers.rendering import render, tags
 from consumers.tasks import Task
@@ -13,10 +13,10 @@ from consumers.templates import Templates
 from pipeline.events import MailFailed, MailSent
 from pipeline.requests import EmailRequest
 
-__all__ = ["Delivery", "Suppressions", "internal_failure"]
-
+__all__ = ["Delivery", "Suppressions", "failure_after"]
 
 LONGEST_SENTENCE = 4000
+PARKED = "it has parked it, and an operator will find it in the parked queue"
 
 
 class Suppressions(Protocol):
@@ -66,9 +66,10 @@ class Delivery:
         return replace(mail, tags=tags(task.email_id, task.original_email_id, task.retry_attempt))
 
 
-def internal_failure(task: Task) -> MailFailed:
-    """What is said of a mail that could not be decided on because of a fault of this engine."""
-    message = (
-        "the engine failed on this request and has parked it; an operator will find it in the parked queue"
-    )
-    return MailFailed(**task.known(), error_code="INTERNAL_ERROR", error_message=message)
+def failure_after(fault: Exception, task: Task) -> MailFailed:
+    """What is said of a mail that was parked: SES's own words where it refused it, else that it is our fault."""
+    if isinstance(fault, UnknownRefusal):
+        said = f"SES refused the mail for a reason that the engine doesn't know ({str(fault)[:2000]}); {PARKED}"
+        return MailFailed(**task.known(), error_code="SES_ERROR", error_message=said)
+    said = f"the engine failed on this request; {PARKED}"
+    return MailFailed(**task.known(), error_code="INTERNAL_ERROR", error_message=said)

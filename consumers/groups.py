@@ -1,5 +1,6 @@
 """Work that comes piece by piece and is carried out in groups, in a thread of its own."""
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ from consumers.patience import Stopped
 __all__ = ["InGroups"]
 
 Piece = TypeVar("Piece")
+
+_log = logging.getLogger(__name__)
 
 
 class InGroups(Generic[Piece]):
@@ -73,7 +76,15 @@ class InGroups(Generic[Piece]):
             raise
         except Exception as error:  # noqa: BLE001  the piece at fault is found by trying each alone
             if len(group) == 1:
-                self._fault(group[0], error)
+                self._hand_over(group[0], error)
                 return
             for piece in group:
                 self._tried([piece])
+
+    def _hand_over(self, piece: Piece, error: Exception) -> None:
+        try:
+            self._fault(piece, error)
+        except Stopped:
+            raise
+        except Exception:  # noqa: BLE001  the thread's last line of defence: others still wait for it
+            _log.exception("a fault could not be handled either; its record stays unfinished")

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipeline.errors import EngineError, Unavailable
+from pipeline.errors import EngineError, Unavailable, Unprocessable
 
-__all__ = ["Ambiguous", "Mail", "Mailer", "Postponed", "Refusal", "Throttled"]
+__all__ = ["Ambiguous", "Mail", "Mailer", "Postponed", "Refusal", "Throttled", "UnknownRefusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Refusal(EngineError):
         self.code, self.sentence = code, sentence
 
 
+class UnknownRefusal(Unprocessable):
+    """SES did not take the mail, and nobody knows whether it ever will."""
+
+
 class Postponed(EngineError):
     """This mail will be decided on again after some seconds."""
 
@@ -53,7 +57,7 @@ class Mailer(Protocol):
 
         Raises:
             Refusal: it never will.
-            Throttled, Unavailable: SES has certainly not taken it.
+            UnknownRefusal, Throttled, Unavailable: SES has certainly not taken it.
             Ambiguous: it may have.
         """
         ...

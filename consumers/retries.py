@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from consumers.tasks import Task
-from pipeline.events import MailFailed
+from pipeline.events import RetryNotNeeded
 from projections.store import Stored
 from projections.tracking import Mail
 
@@ -19,13 +19,14 @@ class Mails(Protocol):
     def load(self, keys: Collection[str]) -> Mapping[str, Stored[Mail]]: ...
 
 
-def needless(task: Task, mails: Mails) -> MailFailed | None:
+def needless(task: Task, mails: Mails) -> RetryNotNeeded | None:
     """The fact that says why a retry isn't sent; None for what is to be sent. Raises Unavailable."""
     if not task.retry_attempt:
         return None
     original = mails.load([task.original_email_id]).get(task.original_email_id)
-    status = original.state.status if original else None
-    if status not in ARRIVED:
+    if original is None or original.state.status not in ARRIVED:
         return None
-    sentence = f"the mail was {status} after all, so it is not sent a second time"
-    return MailFailed(**task.known(), error_code="RETRY_NOT_NEEDED", error_message=sentence)
+    reason = f"the mail was {original.state.status} after all, so it is not sent a second time"
+    bounced = original.state.slots.get("soft_bounced")
+    message_id = bounced.first.says["sesMessageId"] if bounced else None
+    return RetryNotNeeded(**task.known(), reason=reason, ses_message_id=message_id)

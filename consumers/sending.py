@@ -23,6 +23,7 @@ from consumers.tasks import Task
 __all__ = ["Desk", "Sending"]
 
 CLAIMS_A_CALL = 25
+ATTEMPTS = 2  # among others, and alone
 
 _log = logging.getLogger(__name__)
 
@@ -83,13 +84,18 @@ class Sending:
             self._judge(tasks, claims)
         except Stopped:
             raise
-        except Exception:  # noqa: BLE001  the task at fault is found by beginning each alone
+        except Exception as error:  # noqa: BLE001  the task at fault is found by beginning each alone
             if len(tasks) == 1:
-                _log.exception("sending %s could not begin; its record stays unfinished", tasks[0].place)
+                self._park(tasks[0], error)
                 self._slots.release()
                 return
             for task, claim in zip(tasks, claims, strict=True):
                 self._begin([task], [claim])
+
+    def _park(self, task: Task, error: Exception) -> None:
+        _log.error("sending %s could not begin", task.place, exc_info=error)
+        self._desk.patience.call(lambda: self._desk.parking.park(task.record, error, ATTEMPTS))
+        task.finish()
 
     def _judge(self, tasks: Sequence[Task], claims: Sequence[Claim]) -> None:
         desk = self._desk

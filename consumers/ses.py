@@ -7,6 +7,7 @@ SendEmail: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.
 The client must have its own retries off: a retry after a lost answer sends the mail twice.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
@@ -23,7 +24,7 @@ from botocore.exceptions import (
 )
 
 from consumers.headers import encoded
-from consumers.mail import Ambiguous, Mail, Refusal, Throttled
+from consumers.mail import Ambiguous, Mail, Refusal, Throttled, UnknownRefusal
 from pipeline.aws import error_code, service_errors
 from pipeline.errors import EngineError, Misconfigured, Unavailable, Unprocessable
 
@@ -126,13 +127,16 @@ def _translated(error: ClientError) -> EngineError:
 
 def _unknown(status: int) -> type[EngineError]:
     refused = 400 <= status < 500 and status != _REQUEST_TIMEOUT
-    return Unprocessable if refused else Ambiguous
+    return UnknownRefusal if refused else Ambiguous
 
 
 def send_rate(client: "SESV2Client") -> float:
-    """The account's `MaxSendRate`, mails a second."""
+    """The account's `MaxSendRate`, mails a second; infinite where SES sets no limit. Raises Misconfigured at 0."""
     with service_errors("SES"):
-        return client.get_account()["SendQuota"]["MaxSendRate"]
+        rate = client.get_account()["SendQuota"]["MaxSendRate"]
+    if rate == 0:
+        raise Misconfigured("SES: the account's MaxSendRate is 0, so it may send nothing")
+    return rate if rate > 0 else math.inf
 
 
 def forgive(client: "SESV2Client", address: str) -> None:

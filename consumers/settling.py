@@ -10,36 +10,44 @@ from dataclasses import dataclass, replace
 
 from consumers.groups import InGroups
 from consumers.ledger import Claim, Ledger
+from consumers.parking import Parks
 from consumers.patience import Patience
 from pipeline.envelope import Envelope
 from pipeline.events import MailSent
-from pipeline.log import Log
+from pipeline.log import Log, Record
 
 __all__ = ["GROUP", "Outcome", "Settler"]
 
 GROUP = 100
+ATTEMPTS = 2  # among others, and alone
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A fact to be appended, and the closed claim that holds it (None where none is to be written)."""
+    """A fact to be appended, and the closed claim that holds it (None where none is to be written).
+
+    `record` asked for it, or told it.
+    """
 
     fact: Envelope
     claim: Claim | None
+    record: Record
     finish: Callable[[], None]
 
     @classmethod
-    def of(cls, closed: Claim, finish: Callable[[], None]) -> "Outcome":
+    def of(cls, closed: Claim, record: Record, finish: Callable[[], None]) -> "Outcome":
         assert closed.outcome is not None
-        return cls(closed.outcome, closed, finish)
+        return cls(closed.outcome, closed, record, finish)
 
 
 class Settler:
-    def __init__(self, ledger: Ledger, log: Log, patience: Patience) -> None:
-        self._ledger, self._log, self._patience = ledger, log, patience
-        self._groups: InGroups[Outcome] = InGroups("settle", self._settle, _unsettled, GROUP)
+    """An outcome that can't be settled for a reason of its own is parked: its claim stays open."""
+
+    def __init__(self, ledger: Ledger, log: Log, patience: Patience, parking: Parks) -> None:
+        self._ledger, self._log, self._patience, self._parking = ledger, log, patience, parking
+        self._groups: InGroups[Outcome] = InGroups("settle", self._settle, self._fault, GROUP)
 
     def put(self, outcome: Outcome) -> None:
         self._groups.put(outcome)
@@ -63,6 +71,11 @@ class Settler:
         standing = self._patience.call(lambda: self._ledger.close(claims))
         return {**standing, **self._closed(list(_still_open(claims, standing)))}
 
+    def _fault(self, outcome: Outcome, error: Exception) -> None:
+        _log.error("%s could not be settled", outcome.fact.id, exc_info=error)
+        self._patience.call(lambda: self._parking.park(outcome.record, error, ATTEMPTS))
+        outcome.finish()
+
 
 def _still_open(claims: Sequence[Claim], standing: Mapping[str, Claim]) -> Iterator[Claim]:
     for claim in claims:
@@ -76,8 +89,3 @@ def _fact(outcome: Outcome, standing: Mapping[str, Claim]) -> Envelope | None:
     """None where somebody else has taken the mail over, and will say what becomes of it."""
     stands = standing.get(outcome.claim.email_id) if outcome.claim else None
     return stands.outcome if stands else outcome.fact
-
-
-def _unsettled(outcome: Outcome, error: Exception) -> None:
-    """Its task stays unfinished, so its record comes again."""
-    _log.error("%s could not be settled", outcome.fact.id, exc_info=error)

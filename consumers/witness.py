@@ -88,7 +88,7 @@ class Witness:
             fact = self._sent(heard, claim) if claim and claim.outcome is None else None
             if claim and fact:
                 closed = self._desk.clerk.closed(claim, fact)
-                self._desk.settler.put(Outcome.of(closed, partial(self._finish, heard)))
+                self._desk.settler.put(Outcome.of(closed, heard.record, partial(self._finish, heard)))
             else:
                 self._finish(heard)
 

@@ -10,6 +10,7 @@ import typer
 import consumers.commands
 import infra.commands
 import pipeline.commands
+import pipeline.tail_commands
 import projections.commands
 from infra.aws import engine_of
 from pipeline.errors import EngineError, UserError
@@ -23,8 +24,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for folder in (infra.commands, pipeline.commands, projections.commands, consumers.commands):
-    app.add_typer(folder.commands)
+for module in (
+    infra.commands,
+    pipeline.commands,
+    pipeline.tail_commands,
+    projections.commands,
+    consumers.commands,
+):
+    app.add_typer(module.commands)
 
 
 @app.callback()

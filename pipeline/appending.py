@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
 from tenacity.retry import retry_base
 
+from pipeline.chunks import chunks as chunked
 from pipeline.envelope import Envelope
 from pipeline.errors import Unavailable
 
@@ -61,14 +62,6 @@ def partition_key(envelope: Envelope) -> str:
 
 
 def chunks(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    chunk: list[Entry] = []
-    size = 0
-    for entry in entries:
-        weight = len(entry.data) + len(entry.partition_key.encode())
-        if chunk and (len(chunk) == MAX_RECORDS or size + weight > MAX_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(entry)
-        size += weight
-    if chunk:
-        yield chunk
+    return chunked(
+        entries, MAX_RECORDS, MAX_BYTES, lambda entry: len(entry.data) + len(entry.partition_key.encode())
+    )

@@ -4,10 +4,11 @@ Limits: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.ht
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.aws import service_errors
+from pipeline.chunks import chunks
 from pipeline.errors import Unavailable
 from pipeline.events import EMAIL_REQUEST
 
@@ -35,7 +36,8 @@ def ask(client: "EventBridgeClient", bus: str, requests: Iterable[Asked]) -> Non
     Raises:
         Unavailable: it has refused one; those before have been taken.
     """
-    for entries in _chunks([_entry(bus, request) for request in requests]):
+    asked: Any = [_entry(bus, request) for request in requests]
+    for entries in chunks(asked, ENTRIES_A_CALL, BYTES_A_CALL, _weight):
         with service_errors("EventBridge"):
             answer = client.put_events(Entries=entries)
         refused = [told for told in answer["Entries"] if "ErrorCode" in told]
@@ -53,15 +55,5 @@ def _entry(bus: str, request: Asked) -> dict[str, Any]:
     }
 
 
-def _chunks(entries: list[dict[str, Any]]) -> Iterator[Any]:
-    chunk: list[dict[str, Any]] = []
-    size = 0
-    for entry in entries:
-        weight = BYTES_AN_ENTRY + sum(len(str(value).encode()) for value in entry.values())
-        if chunk and (len(chunk) == ENTRIES_A_CALL or size + weight > BYTES_A_CALL):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(entry)
-        size += weight
-    if chunk:
-        yield chunk
+def _weight(entry: dict[str, Any]) -> int:
+    return BYTES_AN_ENTRY + sum(len(str(value).encode()) for value in entry.values())

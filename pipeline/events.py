@@ -25,6 +25,7 @@ __all__ = [
     "MailFailed",
     "MailSent",
     "RecordParked",
+    "RetryNotNeeded",
     "SendDue",
     "SendingFact",
     "SendingPaused",
@@ -33,6 +34,8 @@ __all__ = [
 
 EMAIL_REQUEST = "Email Request"
 STATUS_CHANGED = "Email Status Changed"
+
+LONGEST_REASON = 256
 
 Attempt = Annotated[int, Field(ge=0, le=1000)]
 
@@ -82,6 +85,15 @@ class MailFailed(MailFact):
     error_message: str
 
 
+class RetryNotNeeded(MailFact):
+    """The retry of a mail that arrived after all was not sent; the soft bounce of `ses_message_id` was none."""
+
+    detail_type: ClassVar[str] = "Retry Not Needed"
+
+    reason: str
+    ses_message_id: str | None = None
+
+
 class MailDuplicate(Fact):
     """A second request with an `emailId` that was spent: nothing was sent for it."""
 
@@ -113,14 +125,14 @@ class AddressSuppressed(Fact):
     detail_type: ClassVar[str] = "Address Suppressed"
 
     email: Address
-    reason: str
+    reason: Annotated[str, Field(max_length=LONGEST_REASON)]
 
 
 class AddressReleased(Fact):
     detail_type: ClassVar[str] = "Address Released"
 
     email: Address
-    reason: str
+    reason: Annotated[str, Field(max_length=LONGEST_REASON)]
 
 
 class SendingFact(Fact):
@@ -131,7 +143,7 @@ class SendingFact(Fact):
     metadata: dict[Annotated[str, Field(max_length=256)], Annotated[str, Field(max_length=1024)]] = Field(
         default_factory=dict, max_length=20
     )
-    reason: Annotated[str, Field(max_length=1024)]
+    reason: Annotated[str, Field(max_length=LONGEST_REASON)]
 
 
 class SendingPaused(SendingFact):
@@ -160,6 +172,7 @@ FACTS: dict[str, type[Fact]] = {
     for fact in (
         MailSent,
         MailFailed,
+        RetryNotNeeded,
         MailDuplicate,
         SendDue,
         AddressSuppressed,

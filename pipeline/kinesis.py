@@ -5,7 +5,7 @@ Delivery guarantee: at-least-once; a PutRecords whose answer was lost is repeate
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -50,7 +50,11 @@ class KinesisLog:
             yield page
 
     def reader(self, shard: str, after: int | None) -> "_KinesisReader":
-        return _KinesisReader(self._client, self._stream, shard, after)
+        return _KinesisReader(self._client, self._stream, shard, _behind(after))
+
+    def reader_since(self, shard: str, moment: datetime) -> "_KinesisReader":
+        start = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": moment}
+        return _KinesisReader(self._client, self._stream, shard, start)
 
     def fetch(self, place: Place) -> Record | None:
         wanted = int(place.sequence)
@@ -82,8 +86,8 @@ class KinesisLog:
 class _KinesisReader:
     """Holds the shard iterator, and asks for a new one behind the last record when it has expired."""
 
-    def __init__(self, client: "KinesisClient", stream: str, shard: str, after: int | None) -> None:
-        self._client, self._stream, self._shard, self._after = client, stream, shard, after
+    def __init__(self, client: "KinesisClient", stream: str, shard: str, start: Any) -> None:
+        self._client, self._stream, self._shard, self._start = client, stream, shard, start
         self._iterator: str | None = None
 
     def read(self, limit: int = 1000) -> Batch:
@@ -91,7 +95,7 @@ class _KinesisReader:
             answer = self._answer(limit)
         records = [_record(self._shard, raw) for raw in answer["Records"]]
         if records:
-            self._after = records[-1].sequence
+            self._start = _behind(records[-1].sequence)
         self._iterator = answer.get("NextShardIterator")
         return Batch(records, answer.get("MillisBehindLatest", 0), closed=self._iterator is None)
 
@@ -105,15 +109,15 @@ class _KinesisReader:
             return self._client.get_records(ShardIterator=self._new_iterator(), Limit=limit)
 
     def _new_iterator(self) -> str:
-        if self._after is None:
-            start: Any = {"ShardIteratorType": "TRIM_HORIZON"}
-        else:
-            start = {
-                "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
-                "StartingSequenceNumber": str(self._after),
-            }
-        answer = self._client.get_shard_iterator(StreamName=self._stream, ShardId=self._shard, **start)
+        answer = self._client.get_shard_iterator(StreamName=self._stream, ShardId=self._shard, **self._start)
         return answer["ShardIterator"]
+
+
+def _behind(after: int | None) -> dict[str, Any]:
+    """Where a new iterator is to start."""
+    if after is None:
+        return {"ShardIteratorType": "TRIM_HORIZON"}
+    return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": str(after)}
 
 
 def _shard(raw: Any) -> Shard:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.envelope import Envelope
 
-__all__ = ["Batch", "Log", "Place", "Reader", "Record", "Shard", "sequence_text"]
+__all__ = ["Batch", "Log", "Place", "Reader", "Record", "Shard", "TimedLog", "sequence_text"]
 
 SEQUENCE_DIGITS = 60  # Kinesis uses about 56; a DynamoDB Number would hold 38
 
@@ -82,4 +82,12 @@ class Log(Protocol):
 
     def fetch(self, place: Place) -> Record | None:
         """One record by its place; None once it has left the retention."""
+        ...
+
+
+class TimedLog(Log, Protocol):
+    """A log that can be entered at a time as well: for those who look into it, not for those who process it."""
+
+    def reader_since(self, shard: str, moment: datetime) -> Reader:
+        """Read from the first record that arrived at that moment or later."""
         ...

@@ -96,6 +96,11 @@ class MemoryLog:
     def reader(self, shard: str, after: int | None) -> "_MemoryReader":
         return _MemoryReader(self, shard, after or 0)
 
+    def reader_since(self, shard: str, moment: datetime) -> "_MemoryReader":
+        with self._lock:
+            earlier = [record.sequence for record in self._records[shard] if record.arrival < moment]
+        return _MemoryReader(self, shard, max(earlier, default=0))
+
     def fetch(self, place: Place) -> Record | None:
         wanted = int(place.sequence)
         return next((r for r in self._records.get(place.shard, ()) if r.sequence == wanted), None)

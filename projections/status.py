@@ -6,7 +6,7 @@ To change a status rule, change a row here.
 from collections.abc import Callable, Iterable, Mapping
 
 from pipeline.codec import Event
-from pipeline.events import MailFailed, MailSent
+from pipeline.events import MailFailed, MailSent, RetryNotNeeded
 from pipeline.feedback import Feedback
 
 __all__ = ["RANK", "STATUS", "highest", "slot_of"]
@@ -64,7 +64,11 @@ def _no_slot(_: Feedback) -> None:
     return None
 
 
-_SLOT_OF_FACT: Mapping[type, str] = {MailSent: "sent", MailFailed: "failed"}
+_SLOT_OF_FACT: Mapping[type, str] = {
+    MailSent: "sent",
+    MailFailed: "failed",
+    RetryNotNeeded: "retry_not_needed",
+}
 
 _SLOT_OF_FEEDBACK: Mapping[str, Callable[[Feedback], str | None]] = {
     "Send": _always("accepted"),

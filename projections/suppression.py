@@ -2,22 +2,25 @@
 
 A history holds the greatest release, and the causes and soft bounces that are not older than it; joining
 takes the greatest release, the union of the rest, and drops what the release forgives. A tie suppresses.
+Of each the latest 500 are kept, which bounds the row and is a semilattice, too.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pipeline import addresses, times
 from pipeline.codec import Event
-from pipeline.events import AddressReleased, AddressSuppressed
+from pipeline.events import AddressReleased, AddressSuppressed, RetryNotNeeded
 from pipeline.feedback import Feedback
 
-__all__ = ["SOFT_BOUNCES", "WINDOW", "Cause", "History", "Suppression", "fold", "join", "of"]
+__all__ = ["KEPT", "SOFT_BOUNCES", "WINDOW", "Cause", "History", "Suppression", "fold", "join", "of"]
 
 SOFT_BOUNCES = 15
 WINDOW = timedelta(days=30)
+KEPT = 500
 
 
 class Cause(NamedTuple):
@@ -28,6 +31,9 @@ class Cause(NamedTuple):
     kind: str
     reason: str
     email_id: str | None = None
+
+
+Dated = TypeVar("Dated", Cause, tuple[str, str])
 
 
 class Suppression(NamedTuple):
@@ -41,12 +47,16 @@ class Suppression(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """`soft` holds a pair for each soft bounce: its time, and the SES message id that it is counted by."""
+    """`soft` holds a pair for each soft bounce: its time, and the SES message id that it is counted by.
+
+    `arrived` holds such a pair for each mail that arrived after all: what looked like its bounce doesn't count.
+    """
 
     address: str
     released: str = ""
     causes: frozenset[Cause] = frozenset()
     soft: frozenset[tuple[str, str]] = frozenset()
+    arrived: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def suppression(self) -> Suppression | None:
@@ -55,8 +65,10 @@ class History:
 
     def _soft_bounce_causes(self) -> Iterator[Cause]:
         firsts: dict[str, str] = {}
+        arrived = {message_id for _, message_id in self.arrived}
         for time, message_id in sorted(self.soft):
-            firsts.setdefault(message_id, time)
+            if message_id not in arrived:
+                firsts.setdefault(message_id, time)
         bounces = sorted(firsts.values())
         for first, last in zip(bounces, bounces[SOFT_BOUNCES - 1 :], strict=False):
             if times.parse(last) - times.parse(first) <= WINDOW:
@@ -72,6 +84,8 @@ def of(event: Event) -> Iterator[History]:
             yield History(addresses.suppression_key(email), causes=frozenset([cause]))
         case AddressReleased(email=email):
             yield History(addresses.suppression_key(email), released=event.time)
+        case RetryNotNeeded(to_email=str() as email, ses_message_id=str() as message_id):
+            yield History(addresses.suppression_key(email), arrived=frozenset([(event.time, message_id)]))
         case Feedback() as feedback:
             yield from _of_feedback(event, feedback)
 
@@ -106,9 +120,16 @@ def join(one: History, other: History) -> History:
     return History(
         one.address,
         released,
-        frozenset(cause for cause in one.causes | other.causes if cause.time >= released),
-        frozenset(bounce for bounce in one.soft | other.soft if bounce[0] >= released),
+        _since(released, one.causes | other.causes),
+        _since(released, one.soft | other.soft),
+        _since(released, one.arrived | other.arrived),
     )
+
+
+def _since(released: str, dated: frozenset[Dated]) -> frozenset[Dated]:
+    """Those that aren't older than the release; each begins with its time."""
+    since = frozenset(each for each in dated if each[0] >= released)
+    return since if len(since) <= KEPT else frozenset(heapq.nlargest(KEPT, since, key=str))
 
 
 def fold(events: Iterable[Event]) -> dict[str, History]:

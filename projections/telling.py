@@ -43,6 +43,7 @@ _WORDS: Mapping[str, Callable[[Says], str]] = {
     "bounced": _bounce("bounced for good"),
     "soft_bounced": _bounce("bounced softly, to be tried once more"),
     "retry_exhausted": _bounce("bounced softly at the retry, which was the last"),
+    "retry_not_needed": lambda says: f"no second attempt: {says.get('reason')}",
     "complained": lambda says: f"reported as spam ({says.get('complaintFeedbackType') or 'no type given'})",
     "not_spam": _plain("reported not to be spam"),
     "rejected": lambda says: f"SES rejected the mail: {says.get('reason')}",

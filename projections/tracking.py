@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipeline.codec import Event
-from pipeline.events import MailFact
+from pipeline.events import MailFact, RetryNotNeeded
 from pipeline.feedback import Feedback
 from projections.status import highest, slot_of
 
@@ -59,6 +59,8 @@ def of(event: Event) -> Mail | None:
     """The state of a mail of which this event is all that is known; None if it is no fact about a mail."""
     slot = slot_of(event)
     match event.body:
+        case RetryNotNeeded(original_email_id=email_id) as fact if slot:
+            says, decided = _of_original(fact), event.time
         case MailFact(email_id=email_id) as fact if slot:
             says = fact.model_dump(by_alias=True, exclude_none=True, exclude={"email_id", "schema_version"})
             decided = event.time
@@ -68,6 +70,13 @@ def of(event: Event) -> Mail | None:
             return None
     slots = {slot: Slot(Known(event.time, event.id, says), event.time)}
     return Mail(email_id, slots, timestamp=decided)
+
+
+def _of_original(fact: RetryNotNeeded) -> dict[str, Any]:
+    """What the retry that wasn't sent says of the mail that arrived."""
+    said = {"toEmail": fact.to_email, "originalEmailId": fact.original_email_id, "retryId": fact.email_id}
+    said |= {"sesMessageId": fact.ses_message_id, "reason": fact.reason}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _feedback(feedback: Feedback) -> dict[str, Any]:

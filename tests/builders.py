@@ -18,6 +18,7 @@ from pipeline.events import (
     MailFailed,
     MailSent,
     RecordParked,
+    RetryNotNeeded,
     SendDue,
     SendingPaused,
     SendingResumed,
@@ -88,6 +89,13 @@ def mail_failed(email_id: str = ORDER, **fields: Any) -> MailFailed:
     return MailFailed(**_mail_fact(email_id) | failure | fields)
 
 
+def retry_not_needed(email_id: str = ORDER, **fields: Any) -> RetryNotNeeded:
+    """Of the retry of the mail."""
+    retry = {"email_id": ids.retry_id(email_id, 1), "original_email_id": email_id, "retry_attempt": 1}
+    told = {"reason": "the mail was delivered after all", "ses_message_id": MESSAGE_ID}
+    return RetryNotNeeded(**_mail_fact(email_id) | retry | told | fields)
+
+
 def _mail_fact(email_id: str) -> Json:
     return {
         "email_id": email_id,
@@ -124,6 +132,7 @@ def facts() -> Sequence[Fact]:
         SendingPaused(**SELECTED, reason="a wrong price"),
         SendingResumed(**SELECTED, reason="the price is right"),
         RecordParked(consumer="projector", place=place(), error="ValueError: no", attempts=3),
+        retry_not_needed(),
     )
 
 

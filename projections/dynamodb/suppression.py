@@ -1,12 +1,13 @@
 """The suppression table: who must not be mailed, and the history of every address that it came from."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from pipeline.aws import error_code, service_errors
+from pipeline.chunks import chunks
 from pipeline.dynamodb import marshal, read_items, unmarshal_item
 from projections.store import Stored
 from projections.suppression import Cause, History
@@ -19,6 +20,9 @@ __all__ = ["SuppressionTable"]
 Raw = dict[str, Any]
 
 HISTORY = "HISTORY:"  # no address: a suppression key is lower-cased whole
+ADDRESSES = 50  # a transaction, of two writes each: DynamoDB takes 100
+BYTES = 2_000_000  # a transaction: DynamoDB takes 4 MB
+LOST = ("ConditionalCheckFailed", "TransactionConflict")
 
 
 class SuppressionTable:
@@ -49,18 +53,26 @@ class SuppressionTable:
         return {each.state.address: each for each in stored}
 
     def save(self, changes: Mapping[str, Stored[History]]) -> Collection[str]:
-        return [key for key, change in changes.items() if not self._saved(change)]
+        groups = chunks(changes.items(), ADDRESSES, BYTES, lambda item: 2 * len(_history_text(item[1].state)))
+        return [key for group in groups for key in self._lost(dict(group))]
 
-    def _saved(self, change: Stored[History]) -> bool:
-        writes: Any = [{"Put": self._history_put(change)}, self._visible(change.state)]
+    def _lost(self, changes: Mapping[str, Stored[History]]) -> Collection[str]:
+        """The keys that others wrote first; all others stand then. One loser cancels the transaction of all."""
+        if not changes:
+            return []
+        writes: Any = [
+            write
+            for change in changes.values()
+            for write in ({"Put": self._history_put(change)}, self._visible(change.state))
+        ]
         with service_errors("DynamoDB"):
             try:
                 self._client.transact_write_items(TransactItems=writes)
             except ClientError as error:
-                if not _lost_the_race(error):
-                    raise
-                return False
-        return True
+                lost = _losers(error, list(changes))
+            else:
+                return []
+        return [*lost, *self._lost({key: changes[key] for key in changes if key not in lost})]
 
     def _history_put(self, change: Stored[History]) -> Raw:
         version = int(change.token or 0)
@@ -91,11 +103,13 @@ class SuppressionTable:
         return {"Put": {"TableName": self._table, "Item": given}}
 
 
-def _lost_the_race(error: ClientError) -> bool:
-    """Somebody else wrote the history first, or is writing it now."""
+def _losers(error: ClientError, keys: Sequence[str]) -> set[str]:
+    """The histories that somebody else wrote first, or is writing now. Raises the error where it is another."""
     reasons: Any = error.response.get("CancellationReasons", ())
-    codes = {error_code(error), *(reason.get("Code") or "None" for reason in reasons)}
-    return codes <= {"TransactionCanceledException", "None", "ConditionalCheckFailed", "TransactionConflict"}
+    codes = [reason.get("Code") or "None" for reason in reasons]
+    if not {error_code(error), *codes} <= {"TransactionCanceledException", "None", *LOST}:
+        raise error
+    return {keys[number // 2] for number, code in enumerate(codes) if code in LOST} or set(keys)
 
 
 def _history_key(address: str) -> str:
@@ -103,11 +117,13 @@ def _history_key(address: str) -> str:
 
 
 def _history_text(history: History) -> str:
-    parts = [history.released, sorted(map(list, history.causes), key=str), sorted(history.soft)]
+    causes = sorted(map(list, history.causes), key=str)
+    parts = [history.released, causes, sorted(history.soft), sorted(history.arrived)]
     return json.dumps(parts, separators=(",", ":"))
 
 
 def _history(raw: Mapping[str, Any]) -> History:
-    released, causes, soft = json.loads(raw["history"]["S"])
+    released, causes, soft, arrived = json.loads(raw["history"]["S"])
     address = raw["email"]["S"].removeprefix(HISTORY)
-    return History(address, released, frozenset(Cause(*c) for c in causes), frozenset(map(tuple, soft)))
+    pairs = [frozenset((time, message_id) for time, message_id in each) for each in (soft, arrived)]
+    return History(address, released, frozenset(Cause(*cause) for cause in causes), *pairs)

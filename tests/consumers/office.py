@@ -18,7 +18,7 @@ from consumers.templates import Templates, compiled
 from consumers.witness import Witness
 from pipeline import ids
 from pipeline.codec import Event, Request, decode
-from pipeline.events import Fact, MailFailed, MailSent, SendDue
+from pipeline.events import Fact, MailFact, MailFailed, MailSent, RetryNotNeeded, SendDue
 from pipeline.log import Record
 from pipeline.memory import MemoryLog
 from projections.holds import Hold
@@ -114,6 +114,7 @@ class Office:
         life = Life(dies)
         ledger, log = MortalLedger(life, self.ledger), MortalLog(life, self.log)
         patience, settler_patience = Hurried("sender"), Hurried("settler")
+        parking = Parking("sender", self.letters, log, self.clock)
         desk = Desk(
             clerk=Clerk(ledger, MortalDelays(life, self.delays), self.rules, self.clock),
             mails=self.rows,
@@ -121,8 +122,8 @@ class Office:
             delivery=delivery_of(self.templates, self.clock, self.reputation, paused=self.paused),
             mailer=MortalMailer(life, self.mailer),
             pace=Pace(MemoryGrants(), lambda: 1_000_000.0, time.time),
-            settler=Settler(ledger, log, settler_patience),
-            parking=Parking("sender", self.letters, log, self.clock),
+            settler=Settler(ledger, log, settler_patience, parking),
+            parking=parking,
             patience=patience,
         )
         sending, witness = Sending(desk, in_flight), Witness(desk, ledger, log, gather=0)
@@ -188,13 +189,14 @@ class Office:
         return [event for event in events if isinstance(event.body, kinds or Fact)]
 
     def outcomes(self) -> dict[str, str]:
-        """What became of each mail, by id: `sent`, or the code of its failure; one outcome fact for each."""
+        """What became of each mail, by id: `sent`, `not needed`, or the code of its failure; one fact for each."""
         found: dict[str, str] = {}
-        facts = {event.id: event.body for event in self.facts(MailSent, MailFailed)}
+        names = {MailSent: "sent", RetryNotNeeded: "not needed"}
+        facts = {event.id: event.body for event in self.facts(MailSent, MailFailed, RetryNotNeeded)}
         for fact in facts.values():
-            assert isinstance(fact, MailSent | MailFailed)
+            assert isinstance(fact, MailFact)
             assert fact.email_id not in found
-            found[fact.email_id] = fact.error_code if isinstance(fact, MailFailed) else "sent"
+            found[fact.email_id] = fact.error_code if isinstance(fact, MailFailed) else names[type(fact)]
         return found
 
     def mails(self) -> list[str]:

@@ -61,20 +61,20 @@ def tell(story: Story, files: ArchiveFiles, bodies: Bodies) -> None:
     assert_complete(records, bodies(shard))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(STORIES)
 def test_the_archive_in_memory_equals_the_stream(story: Story) -> None:
     tell(story, *memory())
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=STORIES)
 def test_the_archive_in_s3_equals_the_stream(deployed: Deployed, story: Story) -> None:
     tell(story, *s3(deployed))
 
 
 @pytest.mark.soak
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(STORIES)
 def test_the_archive_in_memory_equals_the_stream_for_long(story: Story) -> None:
     tell(story, *memory())
@@ -82,7 +82,7 @@ def test_the_archive_in_memory_equals_the_stream_for_long(story: Story) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=STORIES)
 def test_the_archive_in_s3_equals_the_stream_for_long(deployed: Deployed, story: Story) -> None:
     tell(story, *s3(deployed))

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from consumers.delivery import internal_failure
-from consumers.mail import Ambiguous, Mail, Refusal, Throttled
+from consumers.delivery import LONGEST_SENTENCE, failure_after
+from consumers.mail import Ambiguous, Mail, Refusal, Throttled, UnknownRefusal
 from consumers.tasks import Task
 from pipeline.codec import Request, decode
 from pipeline.errors import Unavailable
@@ -183,8 +183,16 @@ def test_the_fact_names_the_recipient_in_the_canonical_form() -> None:
 
 
 def test_the_fact_of_a_fault_of_our_own_names_the_mail() -> None:
-    failure = internal_failure(task())
+    failure = failure_after(ValueError("of ana@customer.example"), task())
     assert (failure.email_id, failure.to_email, failure.error_code) == (ORDER, ANA, "INTERNAL_ERROR")
+    assert "ana" not in failure.error_message
+
+
+def test_a_refusal_that_nobody_knows_is_told_in_the_words_of_ses() -> None:
+    failure = failure_after(UnknownRefusal("SES: NewException: no such thing"), task())
+    assert failure.error_code == "SES_ERROR"
+    assert "SES: NewException: no such thing" in failure.error_message
+    assert len(failure_after(UnknownRefusal("x" * 100_000), task()).error_message) < LONGEST_SENTENCE
 
 
 # ── Whose suppression is looked up ────────────────────────────────────────────────────────────────────────

@@ -278,7 +278,7 @@ HOSTILE = st.lists(
 
 
 @given(st.dictionaries(st.sampled_from([*VARIABLES, *FIELDS]), HOSTILE, min_size=1, max_size=8))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_whatever_is_put_in_many_places_at_once_stays_text_or_is_refused(values: dict[str, str]) -> None:
     check(
         {

@@ -5,7 +5,7 @@ import pytest
 from pipeline import ids
 from pipeline.codec import decode
 from pipeline.envelope import Envelope
-from pipeline.events import MailFailed, SendDue
+from pipeline.events import RetryNotNeeded, SendDue
 from pipeline.log import Record
 from projections import tracking
 from projections.store import Stored
@@ -58,12 +58,12 @@ def test_a_retry_of_a_mail_without_a_row_is_sent(office: Office) -> None:
 def test_a_fact_says_that_the_retry_was_not_needed(office: Office) -> None:
     known(office, builders.feedback("Delivery"))
     office.worker().work([come_due(office)])
-    (event,) = office.facts(MailFailed)
+    (event,) = office.facts(RetryNotNeeded)
     fact = event.body
-    assert isinstance(fact, MailFailed)
+    assert isinstance(fact, RetryNotNeeded)
     assert (fact.email_id, fact.original_email_id, fact.retry_attempt) == (RETRY, ORDER, 1)
-    assert (fact.error_code, fact.to_email) == ("RETRY_NOT_NEEDED", builders.ANA)
-    assert fact.error_message == "the mail was delivered after all, so it is not sent a second time"
+    assert (fact.ses_message_id, fact.to_email) == (builders.MESSAGE_ID, builders.ANA)
+    assert fact.reason == "the mail was delivered after all, so it is not sent a second time"
 
 
 def test_a_retry_that_was_not_needed_is_decided_on_once(office: Office) -> None:
@@ -72,7 +72,7 @@ def test_a_retry_that_was_not_needed_is_decided_on_once(office: Office) -> None:
     office.worker().work([due])
     office.rows.rows.clear()
     office.worker().work([due])
-    assert office.outcomes() == {RETRY: "RETRY_NOT_NEEDED"}
+    assert office.outcomes() == {RETRY: "not needed"}
     assert office.mails() == []
 
 
@@ -83,7 +83,7 @@ def test_a_mail_that_arrives_while_ses_is_waited_for_needs_no_retry(office: Offi
 
     office.mailer.scripts[RETRY] = Script(arrives)
     office.worker().work([come_due(office)])
-    assert office.outcomes() == {RETRY: "RETRY_NOT_NEEDED"}
+    assert office.outcomes() == {RETRY: "not needed"}
 
 
 def test_the_rows_are_waited_for(office: Office) -> None:

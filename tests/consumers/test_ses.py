@@ -1,5 +1,6 @@
 """What SES answers, and what it means for the mail."""
 
+import math
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from botocore.exceptions import (
 from botocore.stub import Stubber
 
 from consumers.bootstrap import CALL_ONCE
-from consumers.mail import Ambiguous, Mail, Refusal, Throttled
+from consumers.mail import Ambiguous, Mail, Refusal, Throttled, UnknownRefusal
 from consumers.ses import SesMailer, send_rate
 from pipeline.errors import Misconfigured, Unavailable, Unprocessable
 from pipeline.logs import brief
@@ -93,8 +94,8 @@ def answered(ses: Any, code: str, status: int, message: str = "because") -> Exce
         ("ServiceUnavailable", 503, Ambiguous),
         ("RequestTimeout", 408, Ambiguous),
         ("504", 504, Ambiguous),
-        ("ValidationError", 400, Unprocessable),
-        ("SomethingNewException", 400, Unprocessable),
+        ("ValidationError", 400, UnknownRefusal),
+        ("SomethingNewException", 400, UnknownRefusal),
         ("SomethingNewException", 500, Ambiguous),
     ],
 )
@@ -289,6 +290,22 @@ def test_the_send_rate_is_the_accounts(ses: Any) -> None:
         quota = {"Max24HourSend": 200.0, "MaxSendRate": 14.0, "SentLast24Hours": 0.0}
         stubber.add_response("get_account", {"SendQuota": quota})
         assert send_rate(ses) == 14.0
+
+
+@pytest.mark.parametrize("unlimited", [-1.0, -5.0])
+def test_a_rate_without_a_limit_is_infinite(ses: Any, unlimited: float) -> None:
+    with Stubber(ses) as stubber:
+        quota = {"Max24HourSend": -1.0, "MaxSendRate": unlimited, "SentLast24Hours": 0.0}
+        stubber.add_response("get_account", {"SendQuota": quota})
+        assert send_rate(ses) == math.inf
+
+
+def test_an_account_that_may_send_nothing_waits_for_an_operator(ses: Any) -> None:
+    with Stubber(ses) as stubber:
+        quota = {"Max24HourSend": 0.0, "MaxSendRate": 0.0, "SentLast24Hours": 0.0}
+        stubber.add_response("get_account", {"SendQuota": quota})
+        with pytest.raises(Misconfigured, match="MaxSendRate is 0"):
+            send_rate(ses)
 
 
 def test_an_account_that_cannot_be_asked_is_waited_for(ses: Any) -> None:

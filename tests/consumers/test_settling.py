@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 
 from consumers.ledger import Claim, MemoryLedger
+from consumers.parking import Parking
 from consumers.settling import GROUP, Outcome, Settler
 from pipeline.codec import decode
 from pipeline.envelope import Envelope
 from pipeline.errors import Unavailable
 from pipeline.memory import MemoryLog
-from tests.builders import NINE, ORDER, mail_sent
-from tests.consumers.fakes import DOWN, TIMEOUT, Always, Hurried, Script
+from tests.builders import NINE, ORDER, mail_sent, record, requested
+from tests.consumers.fakes import DOWN, TIMEOUT, Always, Clock, Hurried, MemoryLetters, Script
 
 
 class Ledger(MemoryLedger):
@@ -43,8 +44,9 @@ class Scene:
     def __init__(self) -> None:
         self.story: list[str] = []
         self.ledger, self.log = Ledger(self.story), Log(self.story)
-        self.patience = Hurried("settler")
-        self.settler = Settler(self.ledger, self.log, self.patience)
+        self.patience, self.letters = Hurried("settler"), MemoryLetters()
+        parking = Parking("sender", self.letters, MemoryLog(), Clock())
+        self.settler = Settler(self.ledger, self.log, self.patience, parking)
 
     def put(self, *email_ids: str) -> None:
         for email_id in email_ids:
@@ -53,7 +55,8 @@ class Scene:
             self.settler.put(self.outcome(email_id, replace(claim, outcome=self.fact(email_id))))
 
     def outcome(self, email_id: str, claim: Claim | None) -> Outcome:
-        return Outcome(self.fact(email_id), claim, lambda: self.story.append(f"finish {email_id}"))
+        asked = record(requested(id=f"request-{email_id}"))
+        return Outcome(self.fact(email_id), claim, asked, lambda: self.story.append(f"finish {email_id}"))
 
     @staticmethod
     def fact(email_id: str) -> Envelope:
@@ -128,12 +131,35 @@ def test_an_outcome_at_fault_keeps_no_other(scene: Scene) -> None:
     scene.ledger.faults.add("two")
     scene.put("one", "two", "three")
     scene.settler.stop(TIMEOUT)
-    assert scene.finished() == ["one", "three"]
+    assert "append fact-two" not in scene.story
+    assert [step for step in scene.story if step.startswith("append")] == [
+        "append fact-one",
+        "append fact-three",
+    ]
 
 
-def test_an_outcome_at_fault_leaves_its_task_unfinished_and_its_claim_open(scene: Scene) -> None:
+def test_the_record_of_an_outcome_at_fault_is_parked_and_its_claim_stays_open(scene: Scene) -> None:
     scene.ledger.faults.add(ORDER)
     scene.put(ORDER)
     scene.settler.stop(TIMEOUT)
-    assert scene.finished() == []
+    (letter,) = scene.letters.letters
+    assert decode(letter.record.data).id == f"request-{ORDER}"
+    assert letter.error == "ValueError: a fault of our own"
+    assert scene.finished() == [ORDER]
     assert scene.ledger.claims[ORDER].outcome is None
+
+
+def test_what_cannot_even_be_parked_stays_unfinished_and_keeps_no_other(scene: Scene) -> None:
+    scene.ledger.faults.add("two")
+    scene.letters.script = Always(ValueError("no letter"))
+    scene.put("one", "two", "three")
+    scene.settler.stop(TIMEOUT)
+    assert scene.finished() == ["one", "three"]
+
+
+def test_the_queue_of_parked_records_is_waited_for(scene: Scene) -> None:
+    scene.ledger.faults.add(ORDER)
+    scene.letters.script.add(*[DOWN] * 5)
+    scene.put(ORDER)
+    scene.settler.stop(TIMEOUT)
+    assert len(scene.letters.letters) == 1

@@ -270,11 +270,7 @@ NEARLY_GOOD = REQUESTS.map(lambda fields: dict(BASE) | dict(list(fields.items())
     max_examples=15,
     deadline=None,
     phases=[Phase.generate],
-    suppress_health_check=[
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-        HealthCheck.function_scoped_fixture,
-    ],
+    suppress_health_check=list(HealthCheck),
 )
 def test_whatever_is_generated_has_one_outcome_and_nothing_malformed_is_sent(
     ran: Ran, details: list[dict[str, Any]]

@@ -3,10 +3,10 @@
 from copy import deepcopy
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
-law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+law = settings()
 
 scalars: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

@@ -39,6 +39,13 @@ STORED: Mapping[str, dict[str, Any]] = {
     "Mail Sent": MAIL | {"sesMessageId": "0100019a1b2c3d4e-7f6a5b4c-0000-4e11-9a1b-0123456789ab-000000"},
     "Mail Failed": MAIL
     | {"errorCode": "TEMPLATE_NOT_FOUND", "errorMessage": "there is no template 'welcome'"},
+    "Retry Not Needed": MAIL
+    | {
+        "emailId": "retry-545684d1-708b-5612-8af2-103063eddaef",
+        "retryAttempt": 1,
+        "reason": "the mail was delivered after all",
+        "sesMessageId": "0100019a1b2c3d4e-7f6a5b4c-0000-4e11-9a1b-0123456789ab-000000",
+    },
     "Mail Duplicate": {
         "schemaVersion": 1,
         "emailId": "order-42",

@@ -18,6 +18,7 @@ from tests.builders import (
     mail_sent,
     piped,
     recipient,
+    retry_not_needed,
     ses_event,
     tags,
     wire,
@@ -46,6 +47,12 @@ def sent(email_id: str, time: str, **changes: Any) -> bytes:
 
 def failed(email_id: str, time: str, **changes: Any) -> bytes:
     return stated(mail_failed(email_id), time, **changes)
+
+
+def needless(email_id: str, time: str, message_id: str | None = None, **changes: Any) -> bytes:
+    """The retry of the mail was not sent, since it had arrived."""
+    fact = retry_not_needed(email_id, ses_message_id=message_id or f"ses-{email_id}")
+    return stated(fact, time, **changes)
 
 
 def suppress(address: str, time: str, reason: str = "asked by phone") -> bytes:
@@ -150,6 +157,7 @@ __all__ = [
     "failed",
     "feedback",
     "hard_bounce",
+    "needless",
     "opened",
     "release",
     "sent",

@@ -138,6 +138,15 @@ def responses(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
+def retries_not_needed(draw: st.DrawFn) -> bytes:
+    """The retry of a mail of ours that arrived after all; of one whose bounce nobody knows, too."""
+    mail, number = draw(st.sampled_from(ORIGINALS)), draw(st.integers(1, 2))
+    return builders.needless(
+        mail.email_id or "", draw(times), f"ses-{mail.email_id}-{number}", toEmail=mail.to
+    )
+
+
+@st.composite
 def interventions(draw: st.DrawFn) -> bytes:
     """A person suppresses or releases an address."""
     act = draw(st.sampled_from([builders.suppress, builders.release]))
@@ -152,17 +161,23 @@ def wear(draw: st.DrawFn) -> list[bytes]:
     moments = [
         days * DAY * number // 14 + slack * (number == 14) for number in range(draw(st.integers(14, 16)))
     ]
-    return [
+    bounces: list[bytes] = [
         Brief(builders.soft_bounce(None, at(milliseconds=ms), to=to, message_id=f"foreign-{number % mails}"))
         for number, ms in enumerate(moments)
     ]
+    arrived = draw(st.sampled_from([None, None, 0, 7, 14]))
+    if arrived is None:
+        return bounces
+    message_id = f"foreign-{arrived}"
+    return [*bounces, Brief(builders.needless("order-1", draw(times), message_id, toEmail=to))]
 
 
 def histories(largest: int) -> st.SearchStrategy[list[bytes]]:
     outcome, response, intervention = outcomes(), responses(), interventions()
-    event = st.one_of(outcome, outcome, response, response, response, intervention, intervention).map(Brief)
+    rare = st.one_of(intervention, intervention, retries_not_needed())
+    event = st.one_of(outcome, outcome, response, response, response, rare, rare).map(Brief)
     plain = _up_to(largest, event)
-    worn = st.tuples(_up_to(largest - 16, event), wear()).map(lambda parts: parts[0] + parts[1])
+    worn = st.tuples(_up_to(largest - 17, event), wear()).map(lambda parts: parts[0] + parts[1])
     return st.one_of(plain, plain, worn)
 
 

@@ -14,6 +14,8 @@ from pipeline import ids
 
 Json = dict[str, Any]
 
+NEEDLESS = "Retry Not Needed"
+
 HIGHEST_FIRST = ["opened", "delivered", "bounced", "complained", "soft_bounced", "failed", "sent"]
 
 
@@ -65,7 +67,8 @@ def read(record: bytes) -> Told:
     told = json.loads(record)
     detail = told["detail"]
     if told["source"] == "sesmailengine":
-        email_id = detail["emailId"] if told["detail-type"] in ("Mail Sent", "Mail Failed") else None
+        name = {"Mail Sent": "emailId", "Mail Failed": "emailId", NEEDLESS: "originalEmailId"}
+        email_id = detail.get(name.get(told["detail-type"], ""))
         return Told(
             told["id"], told["time"], told["detail-type"], detail, email_id, detail.get("retryAttempt", 0)
         )
@@ -110,6 +113,7 @@ def fact_of(told: Told) -> tuple[str, str | None] | None:
         "Click": ("clicked", None),
         "DeliveryDelay": ("delayed", None),
         "Subscription": ("subscription", None),
+        NEEDLESS: ("retryNotNeeded", None),
     }
     return plain.get(told.kind)
 
@@ -167,11 +171,17 @@ def message_id(history: list[Told]) -> str | None:
     decided = first(history, "sent")
     if decided:
         return str(decided.detail["sesMessageId"])
-    return next((told.detail["mail"]["messageId"] for told in history if "mail" in told.detail), None)
+    ids_told = [
+        told.detail["mail"]["messageId"] if "mail" in told.detail else told.detail.get("sesMessageId")
+        for told in history
+    ]
+    return next((told for told in ids_told if told), None)
 
 
 def asked(history: list[Told]) -> Json:
     decided = first(history, "failed", "sent")
+    if decided is None and history[0].kind == NEEDLESS:
+        return {name: history[0].detail[name] for name in ("toEmail", "originalEmailId")}
     if decided is None:
         mail = history[0].detail["mail"]
         return {
@@ -242,7 +252,9 @@ def suppressions(history: list[Told]) -> dict[str, tuple[str, str, str, str | No
 def suppression(history: list[Told]) -> tuple[str, str, str, str | None] | None:
     released = max((told.time for told in history if told.kind == "Address Released"), default="")
     since = [told for told in history if told.time >= released]
-    worn = soft_bounce_time([told for told in since if is_soft(told)])
+    arrived = {told.detail["sesMessageId"] for told in since if told.kind == NEEDLESS}
+    soft = [told for told in since if is_soft(told) and told.detail["mail"]["messageId"] not in arrived]
+    worn = soft_bounce_time(soft)
     causes = [cause for cause in map(cause_of, since) if cause]
     if worn and all(worn <= cause[0] for cause in causes):
         return worn, "soft-bounces", "15 soft bounces within 30 days", None
@@ -286,6 +298,8 @@ def soft_bounce_time(bounces: list[Told]) -> str | None:
 def recipients(told: Told) -> list[str]:
     if told.kind in ("Address Suppressed", "Address Released"):
         return [told.detail["email"]]
+    if told.kind == NEEDLESS:
+        return [told.detail["toEmail"]]
     if "mail" not in told.detail:
         return []
     for name in ("bouncedRecipients", "complainedRecipients", "delayedRecipients"):

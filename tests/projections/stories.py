@@ -15,6 +15,7 @@ from tests.projections.builders import (
     failed,
     feedback,
     hard_bounce,
+    needless,
     opened,
     release,
     sent,
@@ -105,6 +106,25 @@ STORIES = [
         "out-of-office after delivery",
         [sent(M, at()), delivered(M, at(minutes=1)), soft_bounce(M, at(minutes=2), "General")],
         {M: {"status": "delivered", "bounceType": "Transient", "bounceSubType": "General"}},
+        announced="delivered soft_bounced",
+        retried=[M],
+    ),
+    story(
+        "out-of-office, and the retry that is not needed",
+        [
+            sent(M, at()),
+            delivered(M, at(minutes=1)),
+            soft_bounce(M, at(minutes=2), "General"),
+            needless(M, at(minutes=17)),
+        ],
+        {
+            M: {
+                "status": "delivered",
+                "retryNotNeededAt": at(minutes=17),
+                "errorCode": None,
+                "retryAttempt": 0,
+            }
+        },
         announced="delivered soft_bounced",
         retried=[M],
     ),
@@ -359,6 +379,23 @@ STORIES = [
         suppressed={ANA: (at(days=30), "soft-bounces")},
     ),
     story("the fifteenth soft bounce a millisecond too late", soft_bounces(15, days=30, extra=1)),
+    story(
+        "15 soft bounces, one of them an out-of-office reply",
+        [*soft_bounces(15, days=14), needless(M, at(days=15), "foreign-7")],
+        {M: {"status": "sent", "timestamp": at(days=15), "toEmail": ANA}},
+    ),
+    story(
+        "16 soft bounces, one of them an out-of-office reply",
+        [*soft_bounces(16, days=15), needless(M, at(days=15), "foreign-0")],
+        {M: {"status": "sent"}},
+        suppressed={ANA: (at(days=15), "soft-bounces")},
+    ),
+    story(
+        "15 soft bounces, and an out-of-office reply of another mail",
+        [*soft_bounces(15, days=14), needless(M, at(days=15), "another")],
+        {M: {"status": "sent"}},
+        suppressed={ANA: (at(days=14), "soft-bounces")},
+    ),
     story(
         "15 soft bounces with a back-dated release in between",
         [*soft_bounces(15, days=14), release(ANA, at(days=6, hours=12))],

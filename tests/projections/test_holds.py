@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.holds import Hold, Selector, fold, join, selector
@@ -16,7 +16,7 @@ from tests.projections.builders import again, at, events, pause, release, resume
 from tests.projections.conftest import Tables
 from tests.projections.histories import Brief
 
-law = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+law = settings(max_examples=50)
 
 ABOUT: list[dict[str, Any]] = [
     {},

@@ -9,7 +9,7 @@ from tests.projections import oracle
 from tests.projections.histories import Arrival, arrivals, histories
 from tests.projections.world import NOTIFY, RETENTION, Standing, projected
 
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+SLOW = list(HealthCheck)
 
 
 def without_facts(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -26,13 +26,13 @@ def holds(history: list[bytes], arrival: Arrival) -> Standing:
     return found
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=200, suppress_health_check=SLOW)
 @given(histories(30), arrivals)
 def test_any_arrival_of_a_history_gives_what_the_oracle_says(history: list[bytes], arrival: Arrival) -> None:
     holds(history, arrival)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=200, suppress_health_check=SLOW)
 @given(histories(30), arrivals, arrivals)
 def test_two_arrivals_of_a_history_give_the_same(history: list[bytes], one: Arrival, other: Arrival) -> None:
     assert projected(one.of(history), one.rivals) == projected(other.of(history), other.rivals)
@@ -40,7 +40,7 @@ def test_two_arrivals_of_a_history_give_the_same(history: list[bytes], one: Arri
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-@settings(max_examples=2000, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=2000, suppress_health_check=SLOW)
 @given(histories(60), arrivals)
 def test_any_arrival_of_a_long_history_gives_what_the_oracle_says(
     history: list[bytes], arrival: Arrival

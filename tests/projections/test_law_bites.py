@@ -115,6 +115,11 @@ def soft_bounces_count_by_event(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(suppression, "of", counted)
 
 
+def an_out_of_office_reply_counts(patch: pytest.MonkeyPatch) -> None:
+    of = suppression.of
+    patch.setattr(suppression, "of", lambda event: [replace(each, arrived=frozenset()) for each in of(event)])
+
+
 def only_the_first_recipient_is_read(patch: pytest.MonkeyPatch) -> None:
     of = suppression.of
     patch.setattr(suppression, "of", lambda event: list(of(event))[:1])
@@ -177,6 +182,7 @@ BROKEN: dict[str, Break] = {
     "nothing is retried": nothing_is_retried,
     "a tie of cause and release releases": a_tie_releases,
     "the last release to come counts": the_last_release_to_come_counts,
+    "an out-of-office reply counts": an_out_of_office_reply_counts,
     "soft bounces count by event": soft_bounces_count_by_event,
     "only the first recipient is read": only_the_first_recipient_is_read,
     "14 soft bounces suppress": setting(suppression, "SOFT_BOUNCES", 14),

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import times
@@ -27,7 +27,7 @@ from tests.projections.builders import (
 )
 from tests.projections.histories import outcomes, responses
 
-law = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+law = settings(max_examples=50)
 
 DAYS_90 = timedelta(days=90)
 TEXT, NUMBER, LIST, MAP = "S", "N", "L", "M"

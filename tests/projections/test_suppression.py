@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.codec import decode
-from projections.suppression import Cause, History, Suppression, fold, join, of
+from projections.suppression import KEPT, Cause, History, Suppression, fold, join, of
 from tests.projections.builders import (
     ANA,
     again,
@@ -18,6 +18,7 @@ from tests.projections.builders import (
     events,
     feedback,
     hard_bounce,
+    needless,
     opened,
     release,
     sent,
@@ -25,11 +26,11 @@ from tests.projections.builders import (
     suppress,
     unknown,
 )
-from tests.projections.histories import interventions, responses, wear
+from tests.projections.histories import interventions, responses, retries_not_needed, wear
 
-law = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+law = settings(max_examples=50)
 
-told_of_addresses = st.one_of(responses(), interventions(), interventions())
+told_of_addresses = st.one_of(responses(), interventions(), interventions(), retries_not_needed())
 
 
 @st.composite
@@ -245,6 +246,34 @@ def test_a_window_may_lie_anywhere_in_the_history() -> None:
 def test_bounces_spread_over_more_than_30_days_never_add_up() -> None:
     told = [soft_bounce(None, at(days=3 * n), message_id=f"ses-{n}") for n in range(40)]
     assert suppression(*told) is None
+
+
+@law
+@given(pasts(), pasts(), pasts(), st.integers(1, 4))
+def test_a_history_that_is_full_is_a_semilattice_too(
+    one: History, two: History, three: History, kept: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("projections.suppression.KEPT", kept)
+        one, two, three = (join(each, each) for each in (one, two, three))
+        assert join(one, one) == one
+        assert join(one, two) == join(two, one)
+        assert join(join(one, two), three) == join(one, join(two, three))
+
+
+def test_a_full_history_keeps_the_latest_and_still_suppresses() -> None:
+    told = [suppress(ANA, at(minutes=n)) for n in range(KEPT + 1)]
+    history = fold(events(told))[ANA]
+    assert len(history.causes) == KEPT
+    assert history.suppression
+    assert history.suppression.since == at(minutes=1)
+
+
+def test_a_mail_that_arrived_after_all_has_not_bounced() -> None:
+    bounces = [soft_bounce("m", at(days=n), message_id=f"ses-{n}") for n in range(15)]
+    assert suppression(*bounces)
+    assert suppression(*bounces, needless("m", at(days=15), "ses-3")) is None
+    assert suppression(*bounces, needless("m", at(days=15), "ses-of-another")) is not None
 
 
 def test_a_bounce_without_recipients_concerns_the_destination() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.codec import decode
@@ -24,7 +24,7 @@ from tests.projections.builders import (
 )
 from tests.projections.histories import OURS, outcomes, responses
 
-law = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+law = settings(max_examples=50)
 
 KEY = OURS[0].email_id or ""
 

@@ -67,7 +67,7 @@ def test_text_is_not_escaped(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_optional_values_of_any_kind_are_borne(name: str, data: st.DataObject) -> None:
     optional = st.dictionaries(st.sampled_from(metadata(name)["optionalVariables"]), JSON | ROWS, max_size=8)
     mail = rendered(name, required_alone(name) | data.draw(optional))
@@ -77,7 +77,7 @@ def test_optional_values_of_any_kind_are_borne(name: str, data: st.DataObject) -
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_required_values_of_any_kind_are_borne(name: str, data: st.DataObject) -> None:
     required = {key: data.draw(JSON) for key in metadata(name)["requiredVariables"]}
     assert Page(rendered(name, required).html).unbalanced == []

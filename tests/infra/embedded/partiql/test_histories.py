@@ -186,7 +186,7 @@ def outcome(write: Callable[..., None], client: "DynamoDBClient", step: Any, key
     return result, item
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(HISTORIES)
 def test_statements_do_what_item_calls_do(
     client: "DynamoDBClient", history: list[Insert | Update | Delete]
