@@ -69,7 +69,9 @@ class Delivery:
 def failure_after(fault: Exception, task: Task) -> MailFailed:
     """What is said of a mail that was parked: SES's own words where it refused it, else that it is our fault."""
     if isinstance(fault, UnknownRefusal):
-        said = f"SES refused the mail for a reason that the engine doesn't know ({str(fault)[:2000]}); {PARKED}"
+        said = (
+            f"SES refused the mail for a reason that the engine doesn't know ({str(fault)[:2000]}); {PARKED}"
+        )
         return MailFailed(**task.known(), error_code="SES_ERROR", error_message=said)
     said = f"the engine failed on this request; {PARKED}"
     return MailFailed(**task.known(), error_code="INTERNAL_ERROR", error_message=said)

@@ -52,6 +52,10 @@ class Ledger(Protocol):
         """The claims that stand, open or closed, by `emailId`."""
         ...
 
+    def still_open(self, email_ids: Collection[str]) -> Mapping[str, Claim]:
+        """Those of `read` that stand open."""
+        ...
+
     def known(self, email_ids: Collection[str]) -> Collection[str]:
         """Those that have a claim, open or closed."""
         ...
@@ -111,6 +115,9 @@ class MemoryLedger:
     def read(self, email_ids: Collection[str]) -> Mapping[str, Claim]:
         with self._lock:
             return {email_id: self.claims[email_id] for email_id in email_ids if email_id in self.claims}
+
+    def still_open(self, email_ids: Collection[str]) -> Mapping[str, Claim]:
+        return {key: claim for key, claim in self.read(email_ids).items() if claim.outcome is None}
 
     def known(self, email_ids: Collection[str]) -> Collection[str]:
         return self.read(email_ids).keys()

@@ -61,6 +61,7 @@ class OneMachine:
     now: Clock
     idle: float = 0.1
     grace: float = 3.0
+    checkpoint_seconds: float = 1.0  # from one checkpoint to the next
 
 
 class OneMachineHost:
@@ -123,6 +124,7 @@ class ShardReader(threading.Thread):
         self._machine, self._consumer, self._shard = machine, consumer, shard
         self._patience = Patience(consumer.name, consumer.stopping, consumer.metrics)
         self._checkpoint: int | None = None
+        self._next_checkpoint = 0.0
         self.ended = False
         self.quiet = False
 
@@ -145,7 +147,7 @@ class ShardReader(threading.Thread):
             self._read_on(runner, after)
         except Stopped:
             self._drain(handler)
-            self._write(runner.durable())
+            self._write(runner.durable(), now=True)
 
     def _drain(self, handler: Handler) -> None:
         try:
@@ -172,14 +174,17 @@ class ShardReader(threading.Thread):
         while last is not None and (runner.durable() or -1) < last:
             runner.process([])
             self._patience.pause(self._machine.idle)
-        self._write(runner.durable(), ended=True)
+        self._write(runner.durable(), now=True, ended=True)
         self.ended = True
 
-    def _write(self, durable: int | None, *, ended: bool = False) -> None:
+    def _write(self, durable: int | None, *, now: bool = False, ended: bool = False) -> None:
         """A handler that has finished nothing yet leaves the checkpoint that it began at."""
         if durable in (None, self._checkpoint) and not ended:
             return
+        if time.monotonic() < self._next_checkpoint and not now:
+            return
         machine, name = self._machine, self._consumer.name
+        self._next_checkpoint = time.monotonic() + machine.checkpoint_seconds
         reached = self._checkpoint if durable is None else durable
         try:
             machine.checkpoints.write(name, self._shard, reached, machine.now(), ended=ended)

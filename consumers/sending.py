@@ -24,6 +24,8 @@ __all__ = ["Desk", "Sending"]
 
 CLAIMS_A_CALL = 25
 ATTEMPTS = 2  # among others, and alone
+GATHER_SECONDS = 0.1
+LOOK_SECONDS = 0.01
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Sending:
         self._desk, self._carrier = desk, Carrier(desk)
         self._tasks: queue.Queue[Task] = queue.Queue(maxsize=4 * in_flight)
         self._slots = threading.Semaphore(in_flight)
+        self._busy = in_flight * 3 // 4
         self._pool = ThreadPoolExecutor(in_flight, "send")
         self._running: set[Future[None]] = set()
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatch", daemon=True)
@@ -61,11 +64,18 @@ class Sending:
         try:
             while True:
                 self._desk.patience.pause(0)
+                self._gather()
                 tasks = self._next()
                 if tasks:
                     self._begin(tasks, [self._desk.clerk.new_claim(task) for task in tasks])
         except Stopped:
             return
+
+    def _gather(self) -> None:
+        """While most slots are taken, wait for some to get free: fewer calls, and nobody who could be served waits."""
+        until = time.monotonic() + GATHER_SECONDS
+        while len(self._running) > self._busy and time.monotonic() < until:
+            self._desk.patience.pause(LOOK_SECONDS)
 
     def _next(self) -> list[Task]:
         """As many tasks as there are free slots: a claim is put when it can be used at once."""

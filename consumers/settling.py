@@ -19,6 +19,7 @@ from pipeline.log import Log, Record
 __all__ = ["GROUP", "Outcome", "Settler"]
 
 GROUP = 100
+GATHER_SECONDS = 0.05  # for others; the slot of the mail is free again meanwhile
 ATTEMPTS = 2  # among others, and alone
 
 _log = logging.getLogger(__name__)
@@ -45,9 +46,11 @@ class Outcome:
 class Settler:
     """An outcome that can't be settled for a reason of its own is parked: its claim stays open."""
 
-    def __init__(self, ledger: Ledger, log: Log, patience: Patience, parking: Parks) -> None:
+    def __init__(
+        self, ledger: Ledger, log: Log, patience: Patience, parking: Parks, gather: float = GATHER_SECONDS
+    ) -> None:
         self._ledger, self._log, self._patience, self._parking = ledger, log, patience, parking
-        self._groups: InGroups[Outcome] = InGroups("settle", self._settle, self._fault, GROUP)
+        self._groups: InGroups[Outcome] = InGroups("settle", self._settle, self._fault, GROUP, gather)
 
     def put(self, outcome: Outcome) -> None:
         self._groups.put(outcome)

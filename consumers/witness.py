@@ -82,10 +82,10 @@ class Witness:
 
     def _hear(self, group: Sequence[Heard]) -> None:
         ids = {heard.email_id for heard in group}
-        claims = self._desk.patience.call(lambda: self._ledger.read(ids))
+        claims = self._desk.patience.call(lambda: self._ledger.still_open(ids))
         for heard in group:
             claim = claims.get(heard.email_id)
-            fact = self._sent(heard, claim) if claim and claim.outcome is None else None
+            fact = self._sent(heard, claim) if claim else None
             if claim and fact:
                 closed = self._desk.clerk.closed(claim, fact)
                 self._desk.settler.put(Outcome.of(closed, heard.record, partial(self._finish, heard)))

@@ -89,10 +89,20 @@ def unmarshal_item(raw: Item) -> dict[str, Any]:
     return {name: unmarshal(value) for name, value in raw.items()}
 
 
-def read_items(client: "DynamoDBClient", table: str, key: str, values: Collection[str]) -> Iterator[Item]:
-    """The items that exist under these keys, read consistently, in no order."""
+def read_items(
+    client: "DynamoDBClient",
+    table: str,
+    key: str,
+    values: Collection[str],
+    attributes: Collection[str] | None = None,
+) -> Iterator[Item]:
+    """The items that exist under these keys, read consistently, in no order; whole, or the key and `attributes`."""
+    wanted: Any = {"ConsistentRead": True}
+    if attributes is not None:
+        names = {f"#{number}": name for number, name in enumerate([key, *attributes])}
+        wanted |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
     for chunk in _chunks(sorted(set(values)), KEYS_A_READ):
-        asked: Any = {table: {"Keys": [{key: {"S": value}} for value in chunk], "ConsistentRead": True}}
+        asked: Any = {table: {"Keys": [{key: {"S": value}} for value in chunk], **wanted}}
         while asked:
             with service_errors("DynamoDB"):
                 answer = client.batch_get_item(RequestItems=asked)

@@ -292,6 +292,9 @@ class MortalLedger(Ledger):
     def read(self, email_ids: Collection[str]) -> Mapping[str, Claim]:
         return self._ledger.read(email_ids)
 
+    def still_open(self, email_ids: Collection[str]) -> Mapping[str, Claim]:
+        return self._ledger.still_open(email_ids)
+
     def known(self, email_ids: Collection[str]) -> Collection[str]:
         return self._ledger.known(email_ids)
 

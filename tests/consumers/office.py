@@ -122,7 +122,7 @@ class Office:
             delivery=delivery_of(self.templates, self.clock, self.reputation, paused=self.paused),
             mailer=MortalMailer(life, self.mailer),
             pace=Pace(MemoryGrants(), lambda: 1_000_000.0, time.time),
-            settler=Settler(ledger, log, settler_patience, parking),
+            settler=Settler(ledger, log, settler_patience, parking, gather=0),
             parking=parking,
             patience=patience,
         )

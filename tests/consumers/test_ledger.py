@@ -202,6 +202,15 @@ def test_claims_are_read_as_they_stand(ledger: Ledger, email_id: str) -> None:
     assert found == {each.email_id: each for each in [replace(mine[0], outcome=OUTCOME), *mine[1:]]}
 
 
+def test_those_that_stand_open_are_told_from_those_that_are_closed(ledger: Ledger, email_id: str) -> None:
+    mine = [claim(f"{email_id}-{n}") for n in range(3)]
+    ledger.claim(mine)
+    ledger.close([replace(mine[1], outcome=OUTCOME)])
+    asked = [*(each.email_id for each in mine), f"{email_id}-unknown"]
+    assert ledger.still_open(asked) == {each.email_id: each for each in (mine[0], mine[2])}
+    assert set(ledger.known(asked)) == {each.email_id for each in mine}
+
+
 def test_a_claim_knows_where_its_request_lies(ledger: Ledger, email_id: str) -> None:
     mine = replace(claim(email_id), place=place(49640138567893425678934256789342567893425678934256789342))
     ledger.claim([mine])

@@ -90,13 +90,21 @@ class Machine:
         self.handlers: list[Reading] = []
         self.prepare: Callable[[Reading], None] = lambda _: None
         self.host: OneMachineHost | None = None
+        self.checkpoint_seconds = 0.0
 
     def start(self, *names: str) -> None:
         consumers = [Consumer(name, self._handler, self.parking) for name in names or ("reader",)]
         self.start_with(*consumers)
 
     def start_with(self, *consumers: Consumer) -> None:
-        machine = OneMachine(self.log, self.checkpoints, utc_now, idle=0.002, grace=2.0)
+        machine = OneMachine(
+            self.log,
+            self.checkpoints,
+            utc_now,
+            idle=0.002,
+            grace=2.0,
+            checkpoint_seconds=self.checkpoint_seconds,
+        )
         self.host = OneMachineHost(machine, consumers)
         self.host.start()
 
@@ -223,6 +231,18 @@ def test_what_is_durable_is_checkpointed(machine: Machine) -> None:
     machine.start()
     for record in last_by_shard(records):
         machine.until_checkpoint(record)
+
+
+def test_checkpoints_are_some_time_apart_and_the_last_comes_with_the_end(machine: Machine) -> None:
+    machine.checkpoint_seconds = 3600.0
+    machine.start()
+    for number in range(5):
+        records = machine.append(20, f"round-{number}")
+        machine.until_seen(records)
+    machine.stop()
+    for record in last_by_shard(records):
+        assert machine.checkpoint(record.shard)[0] == record.sequence
+    assert len(machine.checkpoints.history) == 4
 
 
 def test_what_is_not_durable_is_not_checkpointed(machine: Machine) -> None:

@@ -109,6 +109,20 @@ def test_below_one_mail_a_second_a_block_is_longer() -> None:
     assert taken(pace(MemoryGrants(), now, 0.2), now, 20) == 4
 
 
+def test_at_a_high_rate_a_process_asks_for_many_turns_at_once() -> None:
+    granted = list[int]()
+
+    class Counted(MemoryGrants):
+        def take(self, number: int, wanted: int, most: int) -> Block:
+            block = super().take(number, wanted, most)
+            granted.append(block.granted)
+            return block
+
+    paced = pace(Counted(), Seconds(), 200.0)
+    assert [paced.take() for _ in range(200)] == [0.0] * 200
+    assert granted == [11] * 18 + [2]
+
+
 def test_two_processes_share_the_rate() -> None:
     now, grants = Seconds(), MemoryGrants()
     one, other = pace(grants, now), pace(grants, now)

@@ -46,7 +46,7 @@ class Scene:
         self.ledger, self.log = Ledger(self.story), Log(self.story)
         self.patience, self.letters = Hurried("settler"), MemoryLetters()
         parking = Parking("sender", self.letters, MemoryLog(), Clock())
-        self.settler = Settler(self.ledger, self.log, self.patience, parking)
+        self.settler = Settler(self.ledger, self.log, self.patience, parking, gather=0)
 
     def put(self, *email_ids: str) -> None:
         for email_id in email_ids:
