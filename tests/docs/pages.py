@@ -8,6 +8,7 @@ __all__ = ["DOCS", "GUIDE", "blocks", "inline", "section", "table"]
 ROOT = Path(__file__).parents[2]
 DOCS = {page: (ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("INTEGRATION.md", "STATUS.md")}
 GUIDE = (ROOT / "tests" / "infra" / "guide.md").read_text(encoding="utf-8")
+FENCED = re.compile(r"^[ ]*```.*?^[ ]*```", re.DOTALL | re.MULTILINE)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -22,7 +23,13 @@ def inline(text: str) -> list[str]:
 
 def section(page: str, heading: str) -> str:
     """From a heading to the next one."""
-    return re.split(rf"^#+ {re.escape(heading)}$", DOCS[page], flags=re.MULTILINE)[1].split("\n#", 1)[0]
+    text = re.split(rf"^#+ {re.escape(heading)}$", DOCS[page], flags=re.MULTILINE)[1]
+    return text[: f"{_without_comments(text)}\n#".index("\n#")]
+
+
+def _without_comments(text: str) -> str:
+    """Of the same length: a comment in a block begins as a heading does."""
+    return FENCED.sub(lambda block: block[0].replace("#", " "), text)
 
 
 def table(text: str) -> list[list[str]]:
