@@ -12,7 +12,7 @@ from infra.embedded import EmbeddedAws
 from infra.embedded.kinesis_iterators import LIFETIME
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.kinesis import KinesisLog
-from pipeline.log import Log, Shard
+from pipeline.log import Shard, TimedLog
 from tests.builders import SHARD, envelopes, place, wire
 
 STREAM = "log"
@@ -137,6 +137,15 @@ def test_an_iterator_that_expired_before_any_record_begins_at_the_oldest_again()
     assert client.asked_of("get_shard_iterator")[-1]["ShardIteratorType"] == "TRIM_HORIZON"
 
 
+def test_an_iterator_of_a_moment_that_expired_before_any_record_begins_there_again() -> None:
+    client = Script(get_records=[records(), EXPIRED, records(LARGE), EXPIRED, records()])
+    reader = kinesis(client).reader_since(SHARD, ARRIVAL)
+    reader.read(), reader.read(), reader.read()
+    asked = client.asked_of("get_shard_iterator")
+    assert [each.get("Timestamp") for each in asked] == [ARRIVAL, ARRIVAL, None]
+    assert asked[-1]["StartingSequenceNumber"] == str(LARGE)
+
+
 def test_an_iterator_that_expires_at_once_is_a_reason_to_wait() -> None:
     with pytest.raises(Unavailable):
         kinesis(Script(get_records=[EXPIRED, EXPIRED])).reader(SHARD, None).read()
@@ -201,12 +210,13 @@ def test_an_iterator_that_expired_does_not_say_that_the_record_is_gone() -> None
 
 # ── Errors ────────────────────────────────────────────────────────────────────────────────────────────────
 
-OPERATIONS: dict[str, tuple[str, Callable[[Log], object]]] = {
+OPERATIONS: dict[str, tuple[str, Callable[[TimedLog], object]]] = {
     "append": ("put_records", lambda log: log.append(envelopes(1))),
     "shards": ("list_shards", lambda log: log.shards()),
     "read": ("get_records", lambda log: log.reader(SHARD, None).read()),
     "fetch": ("get_records", lambda log: log.fetch(place(LARGE))),
     "read's iterator": ("get_shard_iterator", lambda log: log.reader(SHARD, None).read()),
+    "iterator since a moment": ("get_shard_iterator", lambda log: log.reader_since(SHARD, ARRIVAL).read()),
     "fetch's iterator": ("get_shard_iterator", lambda log: log.fetch(place(LARGE))),
 }
 

@@ -1,7 +1,8 @@
 """What every log promises, on each backend: in memory, and Kinesis in the embedded AWS."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from time import sleep
 from typing import Protocol
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from infra.embedded import EmbeddedAws
 from pipeline.envelope import Envelope
 from pipeline.kinesis import KinesisLog
-from pipeline.log import Log, Reader, Record
+from pipeline.log import Log, Reader, Record, TimedLog
 from pipeline.memory import MemoryLog
 from tests.builders import envelope, envelopes, place, wire
 
@@ -21,7 +22,7 @@ class Backend(Protocol):
     """A log, and what only its owner can do to it."""
 
     @property
-    def log(self) -> Log: ...
+    def log(self) -> TimedLog: ...
 
     def split(self, shard: str) -> None: ...
 
@@ -65,7 +66,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
 
 @pytest.fixture
-def log(backend: Backend) -> Log:
+def log(backend: Backend) -> TimedLog:
     return backend.log
 
 
@@ -202,6 +203,34 @@ def test_readers_do_not_disturb_each_other(log: Log) -> None:
     assert to_the_end(other) == records
 
 
+# ── Reading since a moment ────────────────────────────────────────────────────────────────────────────────
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+LESS_THAN_A_STEP = timedelta(microseconds=600)  # of the clock that arrivals are told by
+
+
+def test_a_reader_since_a_moment_begins_with_the_first_that_arrived_then(log: TimedLog) -> None:
+    log.append(of_one_mail(3))
+    sleep(0.01)
+    later = append_one_by_one(log, of_one_mail(3, start=3))[3:]
+    reader = log.reader_since(later[0].shard, later[0].arrival - LESS_THAN_A_STEP)
+    assert to_the_end(reader, limit=2) == later
+
+
+def test_a_reader_since_long_ago_begins_with_the_oldest(log: TimedLog) -> None:
+    records = append_one_by_one(log, of_one_mail(3))
+    assert to_the_end(log.reader_since(records[0].shard, LONG_AGO)) == records
+
+
+def test_a_reader_since_after_the_last_record_finds_what_comes_later(log: TimedLog) -> None:
+    records = append_one_by_one(log, of_one_mail(2))
+    reader = log.reader_since(records[0].shard, records[-1].arrival + LESS_THAN_A_STEP)
+    assert to_the_end(reader) == []
+    sleep(0.01)
+    log.append(of_one_mail(1, start=2))
+    assert [record.data for record in to_the_end(reader)] == list(map(wire, of_one_mail(1, start=2)))
+
+
 # ── Fetching ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -255,6 +284,13 @@ def test_a_closed_shard_that_was_read_to_its_end_stays_closed(backend: Backend) 
     records = append_one_by_one(backend.log, of_one_mail(2))
     backend.split(records[0].shard)
     batch = backend.log.reader(records[0].shard, records[-1].sequence).read()
+    assert (list(batch.records), batch.closed) == ([], True)
+
+
+def test_a_split_shard_is_closed_for_a_reader_since_a_later_moment(backend: Backend) -> None:
+    records = append_one_by_one(backend.log, of_one_mail(2))
+    backend.split(records[0].shard)
+    batch = backend.log.reader_since(records[0].shard, records[-1].arrival + LESS_THAN_A_STEP).read()
     assert (list(batch.records), batch.closed) == ([], True)
 
 
