@@ -78,7 +78,7 @@ class Seen(NamedTuple):
         """
         shown = {"arrival": self.arrival, "kind": self.kind, "emailId": self.email_id}
         shown |= {"place": self.record.place.model_dump()} | _content(self.record, self.event)
-        return json.dumps(shown).replace("\x7f", "\\u007f")
+        return json.dumps(shown)
 
 
 def printable(text: str) -> str:

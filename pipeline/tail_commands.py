@@ -121,6 +121,9 @@ class _Screen(Console):
 
 
 def _say_no_more() -> None:
-    """Whoever read has read enough; what is still buffered goes nowhere, and nobody complains of it."""
+    """Whoever read has read enough; what is still buffered goes nowhere, lest Python complain as it ends.
+
+    Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
