@@ -1,5 +1,6 @@
 """Engines in an AWS account (or behind `AWS_ENDPOINT_URL`), with credentials and region from the usual chain."""
 
+import os
 from functools import cache
 from typing import Any
 
@@ -13,16 +14,25 @@ from pipeline.settings import Settings
 
 __all__ = ["engine_of"]
 
+REMEDY = "set AWS_REGION and credentials, or AWS_ENDPOINT_URL for an engine on this machine"
+
 
 def engine_of(stack: str) -> Engine:
     """Nothing is called before settings or a client are asked for."""
-    client = cache(boto3.client)
+    client = cache(_client)
     return Engine(client, lambda: _settings(client, stack))
+
+
+def _client(service: str, **options: Any) -> Any:
+    """boto3 itself reads AWS_DEFAULT_REGION alone. Raises UserError."""
+    try:
+        return boto3.client(service, region_name=os.environ.get("AWS_REGION") or None, **options)  # type: ignore[call-overload]
+    except BotoCoreError as error:
+        raise UserError(f"no client for AWS can be made: {error}; {REMEDY}") from error
 
 
 def _settings(client: Any, stack: str) -> Settings:
     try:
         return Settings.from_mapping(configuration(client("cloudformation"), stack))
     except (BotoCoreError, ClientError) as error:
-        remedy = "set AWS_REGION and credentials, or AWS_ENDPOINT_URL for an engine on this machine"
-        raise UserError(f"AWS can't be asked about stack '{stack}': {error}; {remedy}") from error
+        raise UserError(f"AWS can't be asked about stack '{stack}': {error}; {REMEDY}") from error

@@ -27,7 +27,8 @@ def serve(options: LocalOptions) -> None:
 def _announce(engine: LocalEngine) -> None:
     settings = engine.settings
     typer.echo(f"SESMailEngine runs as stack '{settings.stack_name}'. In the shell of a client:")
-    typer.echo(f"  export AWS_ENDPOINT_URL={engine.aws.endpoint} AWS_REGION={engine.aws.region}")
+    typer.echo(f"  export AWS_ENDPOINT_URL={engine.aws.endpoint}")
+    typer.echo(f"  export AWS_REGION={engine.aws.region} AWS_DEFAULT_REGION={engine.aws.region}")
     typer.echo("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local")
     typer.echo(f"Requests go to the bus {settings.event_bus_name}; sent mails: sesmailengine outbox")
     typer.echo(f"ready {engine.aws.endpoint}")
