@@ -3,6 +3,7 @@
 It knows values as they are, and the shorthand `Key=value,Key=value` for a list of structures.
 """
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ ROOT = Path(__file__).parents[2]
 def installed(folder: Path) -> Path:
     """Put `aws` into the folder, for a PATH."""
     command = folder / "aws"
-    lines = f"import sys; sys.path.insert(0, {str(ROOT)!r})", f"from {__name__} import main", "main()"
-    command.write_text("\n".join([f"#!{sys.executable}", *lines, ""]), encoding="utf-8")
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {__name__} import main; main()"
+    line = f'exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} "$@"'
+    command.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
     command.chmod(0o755)
     return command
 

@@ -185,7 +185,7 @@ TABLE = [
     ),
     Line(
         ("Unknown error", "❌ No", "No - goes to DLQ"),
-        "failed", "INTERNAL_ERROR", "has parked it",
+        "failed", "SES_ERROR", "has parked it",
         facts=("Mail Failed", "Record Parked"),
         world="SES answers what nobody knows", departs=PARKED,
     ),
