@@ -14,7 +14,7 @@ from pipeline.chunks import chunks as chunked
 from pipeline.envelope import Envelope
 from pipeline.errors import Unavailable
 
-__all__ = ["Entry", "append_all"]
+__all__ = ["Entry", "append_all", "put_all"]
 
 MAX_RECORDS = 500
 MAX_BYTES = 5 * 1024 * 1024  # half of what PutRecords takes: a retry is cheaper
@@ -32,12 +32,16 @@ _REFUSED: retry_base = retry_if_result(bool)
 
 
 def append_all(put: Put, envelopes: Sequence[Envelope], pause: Callable[[float], None] = time.sleep) -> None:
-    """Store every envelope at least once; `put` returns the entries that the stream refused.
+    """As `put_all`."""
+    put_all(put, [Entry(e.to_bytes(), partition_key(e)) for e in envelopes], pause)
+
+
+def put_all(put: Put, entries: Sequence[Entry], pause: Callable[[float], None] = time.sleep) -> None:
+    """Store every entry at least once; `put` returns the entries that the stream refused.
 
     Raises:
         Unavailable: some were still refused after the last attempt.
     """
-    entries: Sequence[Entry] = [Entry(e.to_bytes(), partition_key(e)) for e in envelopes]
 
     def put_the_refused() -> Sequence[Entry]:
         nonlocal entries

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.appending import Entry, append_all
+from pipeline.appending import Entry, append_all, put_all
 from pipeline.aws import error_code, service_errors
 from pipeline.envelope import Envelope
 from pipeline.log import Batch, Place, Record, Shard
@@ -30,6 +30,10 @@ class KinesisLog:
     def append(self, envelopes: Sequence[Envelope]) -> None:
         if envelopes:
             append_all(self._put, envelopes)
+
+    def append_entries(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            put_all(self._put, entries)
 
     def _put(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         asked = [{"Data": entry.data, "PartitionKey": entry.partition_key} for entry in entries]

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.appending import Entry
 from pipeline.envelope import Envelope
 
-__all__ = ["Batch", "Log", "Place", "Reader", "Record", "Shard", "TimedLog", "sequence_text"]
+__all__ = ["Batch", "Log", "Place", "RawLog", "Reader", "Record", "Shard", "TimedLog", "sequence_text"]
 
 SEQUENCE_DIGITS = 60  # Kinesis uses about 56; a DynamoDB Number would hold 38
 
@@ -90,4 +91,12 @@ class TimedLog(Log, Protocol):
 
     def reader_since(self, shard: str, moment: datetime) -> Reader:
         """Read from the first record that arrived at that moment or later."""
+        ...
+
+
+class RawLog(Log, Protocol):
+    """A log that takes records of any bytes: for those who bring what was meant for it, or lay in it before."""
+
+    def append_entries(self, entries: Sequence[Entry]) -> None:
+        """Bytes and partition keys stay as they are; otherwise as `append`."""
         ...

@@ -9,13 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
+from typing import TypeVar
 
-from pipeline.appending import Entry, append_all
+from pipeline.appending import Entry, append_all, put_all
 from pipeline.envelope import Envelope
 from pipeline.errors import Unavailable
 from pipeline.log import Batch, Place, Record, Shard
 
 __all__ = ["Crash", "Faults", "MemoryLog"]
+
+Given = TypeVar("Given")
 
 
 class Crash(BaseException):
@@ -40,8 +43,8 @@ class Faults:
     def happens(self, share: float) -> bool:
         return share > 0 and self._random.random() < share
 
-    def arranged(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
-        arranged = [e for e in envelopes for _ in range(2 if self.happens(self.duplicate) else 1)]
+    def arranged(self, given: Sequence[Given]) -> list[Given]:
+        arranged = [each for each in given for _ in range(2 if self.happens(self.duplicate) else 1)]
         if self.happens(self.reorder):
             self._random.shuffle(arranged)
         return arranged
@@ -58,6 +61,13 @@ class MemoryLog:
 
     def append(self, envelopes: Sequence[Envelope]) -> None:
         append_all(self._put, self._faults.arranged(envelopes), pause=lambda _: None)
+        self._may_crash()
+
+    def append_entries(self, entries: Sequence[Entry]) -> None:
+        put_all(self._put, self._faults.arranged(entries), pause=lambda _: None)
+        self._may_crash()
+
+    def _may_crash(self) -> None:
         if self._faults.happens(self._faults.crash_after_append):
             raise Crash
 

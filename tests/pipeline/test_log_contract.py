@@ -8,9 +8,10 @@ from typing import Protocol
 import pytest
 
 from infra.embedded import EmbeddedAws
+from pipeline.appending import Entry
 from pipeline.envelope import Envelope
 from pipeline.kinesis import KinesisLog
-from pipeline.log import Log, Reader, Record, TimedLog
+from pipeline.log import Log, RawLog, Reader, Record, TimedLog
 from pipeline.memory import MemoryLog
 from tests.builders import envelope, envelopes, place, wire
 
@@ -24,6 +25,9 @@ class Backend(Protocol):
     @property
     def log(self) -> TimedLog: ...
 
+    @property
+    def raw(self) -> RawLog: ...
+
     def split(self, shard: str) -> None: ...
 
     def put_bytes(self, data: bytes) -> None: ...
@@ -31,7 +35,7 @@ class Backend(Protocol):
 
 class InMemory:
     def __init__(self) -> None:
-        self.log = MemoryLog(SHARDS)
+        self.log = self.raw = MemoryLog(SHARDS)
 
     def split(self, shard: str) -> None:
         self.log.split(shard)
@@ -44,7 +48,7 @@ class OnKinesis:
     def __init__(self, aws: EmbeddedAws) -> None:
         self._client = aws.client("kinesis")
         self._client.create_stream(StreamName=STREAM, ShardCount=SHARDS)
-        self.log = KinesisLog(self._client, STREAM)
+        self.log = self.raw = KinesisLog(self._client, STREAM)
 
     def split(self, shard: str) -> None:
         found = self._client.list_shards(StreamName=STREAM)["Shards"]
@@ -131,6 +135,28 @@ def test_more_bytes_than_one_call_takes_are_appended(log: Log) -> None:
 def test_appending_nothing_does_nothing(log: Log) -> None:
     log.append([])
     assert everything(log) == []
+
+
+def test_entries_are_appended_as_they_are_whatever_they_are(backend: Backend) -> None:
+    given = [Entry(b"\xff no event \x00", "größe"), Entry(b"{}", "x" * 256), Entry(b"{}", "y")]
+    backend.raw.append_entries(given)
+    assert sorted((each.data, each.partition_key) for each in everything(backend.log)) == sorted(given)
+
+
+def test_an_entry_with_the_key_of_an_envelope_goes_to_its_shard(backend: Backend) -> None:
+    backend.log.append(of_one_mail(1))
+    backend.raw.append_entries([Entry(b"more", "order-42")] * 5)
+    assert sorted(map(len, by_shard(backend.log).values())) == [0, 0, 6]
+
+
+def test_more_entries_than_one_call_takes_are_appended(backend: Backend) -> None:
+    backend.raw.append_entries([Entry(str(n).encode(), str(n)) for n in range(1201)])
+    assert len({record.data for record in everything(backend.log)}) == 1201
+
+
+def test_appending_no_entries_does_nothing(backend: Backend) -> None:
+    backend.raw.append_entries([])
+    assert everything(backend.log) == []
 
 
 def test_bytes_that_are_no_event_are_read_as_they_are(backend: Backend) -> None:
