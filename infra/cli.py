@@ -8,6 +8,7 @@ import sys
 import typer
 
 import consumers.commands
+import consumers.dlq_commands
 import infra.commands
 import pipeline.commands
 import pipeline.tail_commands
@@ -30,6 +31,7 @@ for module in (
     pipeline.tail_commands,
     projections.commands,
     consumers.commands,
+    consumers.dlq_commands,
 ):
     app.add_typer(module.commands)
 

@@ -59,6 +59,9 @@ class Settings(BaseModel):
     archive_bucket_name: str
     configuration_set_name: str
     delay_queue_url: str
+    request_dlq_url: str = Field(alias="RequestDLQUrl")
+    feedback_dlq_url: str = Field(alias="FeedbackDLQUrl")
+    delay_dlq_url: str = Field(alias="DelayDLQUrl")
     parked_queue_url: str = Field(alias="ParkedDLQUrl")
 
     @classmethod

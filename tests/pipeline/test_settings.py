@@ -22,6 +22,9 @@ NAMES = {
     "ArchiveBucketName": "engine-archive",
     "ConfigurationSetName": "engine",
     "DelayQueueUrl": "https://sqs/engine-Delay",
+    "RequestDLQUrl": "https://sqs/engine-RequestDLQ",
+    "FeedbackDLQUrl": "https://sqs/engine-FeedbackDLQ",
+    "DelayDLQUrl": "https://sqs/engine-DelayDLQ",
     "ParkedDLQUrl": "https://sqs/engine-ParkedDLQ",
 }
 
