@@ -25,6 +25,7 @@ from infra.embedded import (
     in_process,
     kinesis_records,
     kinesis_streams,
+    known_backends,
     partiql,
     plain_results,
     put_events_size,
@@ -46,6 +47,7 @@ __all__ = ["ACCOUNT", "EmbeddedAws", "PortInUse"]
 ACCOUNT = "123456789012"
 
 BEHAVIOURS = (
+    known_backends,
     bounded_memory,
     plain_results,
     put_events_size,

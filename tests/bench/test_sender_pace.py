@@ -38,10 +38,10 @@ def asked(number: int) -> Envelope:
 def test_rate_over_four_processes(rate: int, seconds: int) -> None:
     with ExitStack() as processes:
         aws = processes.enter_context(Child("aws", str(rate), "0.08", str(SHARDS)))
-        log = KinesisLog(client(aws.first, "kinesis"), settings(aws.first).stream_name)
-        log.append([asked(number) for number in range(rate * (seconds + 6))])
         for shard in range(SHARDS):
             processes.enter_context(Child("sender", aws.first, "transactional", f"shardId-{shard:012d}"))
+        log = KinesisLog(client(aws.first, "kinesis"), settings(aws.first).stream_name)
+        log.append([asked(number) for number in range(rate * (seconds + 6))])
         time.sleep(seconds + 5)
         told = aws.ask()
     whole = Counter(int(moment) for moment in told["sent"])

@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from html import unescape
 from typing import Any
 
 from infra.embedded.ses.event_types import EVENT_TYPES
-from infra.embedded.ses.mail import Mail, ses_id, stamp
+from infra.embedded.ses.mail import Mail, bare, ses_id, stamp
 
 __all__ = ["Occurrence", "event"]
 
@@ -68,7 +67,7 @@ def _tags(occurrence: Occurrence) -> dict[str, list[str]]:
         "ses:operation": "SendEmail",
         "ses:configuration-set": mail.configuration_set or "",
         "ses:source-ip": "127.0.0.1",
-        "ses:from-domain": parseaddr(mail.source)[1].rpartition("@")[2],
+        "ses:from-domain": bare(mail.source).rpartition("@")[2],
         "ses:caller-identity": "embedded",
     }
     outgoing = {"ses:outgoing-ip": "198.51.100.10"} if occurrence.kind == "Delivery" else {}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parseaddr
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from infra.embedded.ses.dice import digest
 
@@ -61,6 +61,7 @@ class Mail:
         return f"arn:aws:ses:{self.region}:{self.account}:identity/{bare(self.source).rpartition('@')[2]}"
 
 
+@lru_cache(10_000)
 def bare(address: str) -> str:
     """`Ana <ana@customer.example>` without the name; what can't be parsed stays as it is."""
     return parseaddr(address)[1] or address
