@@ -42,6 +42,9 @@ __all__ = ["Consumers"]
 # SES must be called once: the SDK's own retries after a lost answer would send a mail twice.
 CALL_ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10)
 
+# A tenth of a projector's time: each value of a row would be looked at once more, having come from a typed one.
+UNCHECKED = Config(parameter_validation=False)
+
 Client = Callable[..., Any]
 """`client(service, config=…)`: a boto3 client."""
 
@@ -68,7 +71,7 @@ class Consumers:
         self.log = KinesisLog(self._client("kinesis"), settings.stream_name)
         self._delays = DelayQueue(self._client("sqs"), settings.delay_queue_url)
         self._templates = TemplateBucket(TemplateFolder(self._client("s3"), settings.template_bucket_name))
-        dynamodb = self._client("dynamodb")
+        self._dynamodb = dynamodb = self._client("dynamodb", config=UNCHECKED)
         self._ledger = LedgerTable(dynamodb, settings.send_ledger_table_name, settings.retention, now)
         self._holds = HoldsTable(dynamodb, settings.reputation_table_name)
         self._reputation = ReputationTable(
@@ -119,7 +122,7 @@ class Consumers:
         return Parking(name, letters, self.log, self._now)
 
     def _suppression(self) -> SuppressionTable:
-        return SuppressionTable(self._client("dynamodb"), self._settings.suppression_table_name)
+        return SuppressionTable(self._dynamodb, self._settings.suppression_table_name)
 
     def _projector(self) -> Projector:
         settings = self._settings
@@ -130,7 +133,7 @@ class Consumers:
 
     def _mails(self) -> TrackingTable:
         settings = self._settings
-        return TrackingTable(self._client("dynamodb"), settings.tracking_table_name, settings.retention)
+        return TrackingTable(self._dynamodb, settings.tracking_table_name, settings.retention)
 
     def _rules(self) -> ClerkRules:
         settings = self._settings
@@ -168,5 +171,5 @@ class Consumers:
         return Delivery(self._templates, sender, Gates(holds, bounce_rate, limits, self._now), metrics)
 
     def _pace(self, rate: SendRate, lane: Priority) -> Pace:
-        grants = PaceTable(self._client("dynamodb"), self._settings.reputation_table_name)
+        grants = PaceTable(self._dynamodb, self._settings.reputation_table_name)
         return Pace(grants, rate.current, lambda: self._now().timestamp(), bulk=lane == "bulk")
