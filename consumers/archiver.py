@@ -80,10 +80,13 @@ class Archiver(Handler):
     def durable(self) -> int | None:
         return self._archived or None
 
-    def drain(self, deadline: float) -> None:
+    def settle(self, deadline: float) -> None:
         """Write what is waiting, however little."""
         while self._waiting and self._monotonic() < deadline:
             self._flush()
+
+    def drain(self, deadline: float) -> None:
+        self.settle(deadline)
 
     def _found(self, since: datetime) -> int:
         known = self._files.last_of(self._shard, since)

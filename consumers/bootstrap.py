@@ -37,7 +37,9 @@ from pipeline.settings import Settings
 from pipeline.times import Clock, utc_now
 from projections.dynamodb import HoldsTable, ReputationTable, SuppressionTable, TrackingTable
 
-__all__ = ["Consumers"]
+__all__ = ["CONSUMERS", "Consumers"]
+
+CONSUMERS = ("sender-transactional", "sender-bulk", "projector", "archiver")
 
 # SES must be called once: the SDK's own retries after a lost answer would send a mail twice.
 CALL_ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10)
@@ -79,7 +81,20 @@ class Consumers:
         )
 
     def all(self) -> list[Consumer]:
-        return [self.sender("transactional"), self.sender("bulk"), self.projector(), self.archiver()]
+        return [self.named(name) for name in CONSUMERS]
+
+    def named(self, name: str) -> Consumer:
+        """One of `CONSUMERS`."""
+        match name:
+            case "sender-transactional":
+                return self.sender("transactional")
+            case "sender-bulk":
+                return self.sender("bulk")
+            case "projector":
+                return self.projector()
+            case "archiver":
+                return self.archiver()
+        raise ValueError(name)
 
     def sender(self, lane: Priority) -> Consumer:
         name, stopping, log = f"sender-{lane}", threading.Event(), ReadingAhead(self.log)

@@ -1,4 +1,4 @@
-"""The ledger of sends, the grants of its pace and the checkpoints on DynamoDB.
+"""The ledger of sends, the grants of its pace, the hosts' notes and checkpoints on DynamoDB.
 
 A claim's row: `token`, `eventId`, `shard` and `sequence` (where its request lies), `sendBefore`, `attempt`,
 `state` (open | closed), `outcome` (the fact's envelope as JSON, once closed), `ttl`.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from consumers.in_hand import Note
 from consumers.ledger import Claim
 from consumers.pace import Block
 from pipeline.aws import error_code, service_errors
@@ -21,7 +22,7 @@ from pipeline.times import Clock
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["CheckpointTable", "LedgerTable", "PaceTable"]
+__all__ = ["CheckpointTable", "LedgerTable", "NotesTable", "PaceTable"]
 
 OPEN, CLOSED = "open", "closed"
 
@@ -168,6 +169,37 @@ class PaceTable:
                 item: Any = error.response.get("Item") or {}
                 return Block(*(int(item[name]["N"]) if name in item else -1 for name in ("block", "granted")))
         return None
+
+
+class NotesTable:
+    """Notes of what is in hand, in items of `{stack}-Reputation`, which has no key that a client chooses."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client, self._table = client, table
+
+    def read(self, consumer: str, shard: str) -> Note | None:
+        with service_errors("DynamoDB"):
+            found = self._client.get_item(
+                TableName=self._table, Key=_note_key(consumer, shard), ConsistentRead=True
+            )
+        row = {name: unmarshal(value) for name, value in found.get("Item", {}).items()}
+        if not row:
+            return None
+        checkpoint, record = (int(row[name]) if name in row else None for name in ("checkpoint", "record"))
+        return Note(checkpoint, row["starts"], record)
+
+    def write(self, consumer: str, shard: str, note: Note) -> None:
+        item = _note_key(consumer, shard) | {"starts": marshal(note.starts)}
+        if note.checkpoint is not None:
+            item["checkpoint"] = marshal(sequence_text(note.checkpoint))
+        if note.record is not None:
+            item["record"] = marshal(sequence_text(note.record))
+        with service_errors("DynamoDB"):
+            self._client.put_item(TableName=self._table, Item=item)
+
+
+def _note_key(consumer: str, shard: str) -> dict[str, Any]:
+    return {"day": {"S": "in hand"}, "minute": {"S": f"{consumer} {shard}"}}
 
 
 class CheckpointTable:

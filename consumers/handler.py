@@ -27,6 +27,10 @@ class Handler(Protocol):
         """The sequence number up to which all accepted work is finished; None before the first."""
         ...
 
+    def settle(self, deadline: float) -> None:  # noqa: ARG002
+        """Finish what was accepted until the deadline (monotonic seconds); more may be accepted afterwards."""
+        return  # not abstract: a handler that finishes inside `process` has nothing to settle
+
     def drain(self, deadline: float) -> None:
         """Start nothing new and finish what is in flight until the deadline (monotonic seconds)."""
         ...

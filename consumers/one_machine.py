@@ -134,46 +134,33 @@ class ShardReader(threading.Thread):
             after, self.ended = call(lambda: self._machine.checkpoints.read(self._consumer.name, self._shard))
             if not self.ended:
                 self._checkpoint = after
-                self._read(self._consumer.handler(self._shard, after), after)
+                self._read(after)
         except Stopped:
             return
         except Exception:  # noqa: BLE001  the host begins again at the checkpoint
             _log.exception("%s stopped reading %s", self._consumer.name, self._shard)
 
-    def _read(self, handler: Handler, after: int | None) -> None:
+    def _read(self, after: int | None) -> None:
         consumer = self._consumer
+        handler = consumer.handler(self._shard, after)
         runner = Runner(consumer.name, handler, consumer.parking, self._patience, consumer.metrics)
         try:
             self._read_on(runner, after)
         except Stopped:
-            self._drain(handler)
+            runner.drain(time.monotonic() + self._machine.grace)
             self._write(runner.durable(), now=True)
-
-    def _drain(self, handler: Handler) -> None:
-        try:
-            handler.drain(time.monotonic() + self._machine.grace)
-        except Exception:  # noqa: BLE001  what is not durable comes again
-            _log.warning("%s left work on %s unfinished", self._consumer.name, self._shard, exc_info=True)
 
     def _read_on(self, runner: Runner, after: int | None) -> None:
         reader = self._machine.log.reader(self._shard, after)
-        last: int | None = None  # of the records that this handler was given
         closed = False
         while not closed:
             batch = self._patience.call(reader.read)
             runner.process(batch.records)
             self._write(runner.durable())
             closed = batch.closed
-            last = batch.records[-1].sequence if batch.records else last
             self.quiet = not batch.records
             self._patience.pause(self._machine.idle if self.quiet else 0)
-        self._finish(runner, last)
-
-    def _finish(self, runner: Runner, last: int | None) -> None:
-        """The shard has ended: its children begin once everything in it is durable."""
-        while last is not None and (runner.durable() or -1) < last:
-            runner.process([])
-            self._patience.pause(self._machine.idle)
+        runner.finish()  # the children of the shard begin once everything in it is durable
         self._write(runner.durable(), now=True, ended=True)
         self.ended = True
 

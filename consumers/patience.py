@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
+from consumers import pulse
 from consumers.metrics import Metrics, silent
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.logs import brief
@@ -46,8 +47,10 @@ class Patience:
         return patient(action)
 
     def pause(self, seconds: float) -> None:
+        pulse.rest(seconds)
         if self.stopping.wait(seconds):
             raise Stopped
+        pulse.sign()
 
     def _alert(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

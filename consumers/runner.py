@@ -5,6 +5,7 @@ that is down is waited for without limit: nothing is parked, nothing is skipped.
 """
 
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from pipeline.log import Record
 __all__ = ["ATTEMPTS", "Runner"]
 
 ATTEMPTS = 3
+SETTLE_SECONDS, SETTLE_PAUSE = 5.0, 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -38,19 +40,50 @@ class Runner:
         Raises:
             Stopped: while waiting for a service.
         """
+        if not records:
+            return self._all(records)
+        with self._metrics.timed("BatchTime"):
+            self._all(records)
+        self._given = records[-1].sequence
+        self._metrics.count("Records", len(records))
+        lag = datetime.now(UTC) - records[-1].arrival
+        self._metrics.duration("Lag", max(0.0, lag.total_seconds()))
+        return None
+
+    def settle(self, seconds: float = SETTLE_SECONDS) -> bool:
+        """Give the handler so much time to finish; True once everything that was given is durable."""
+        self._patience.call(lambda: self._handler.settle(time.monotonic() + seconds))
+        return self._given is None or (self.durable() or -1) >= self._given
+
+    def finish(self) -> None:
+        """The shard has ended: return once everything in it is durable.
+
+        Raises:
+            Stopped: before that.
+        """
+        while not self.settle():
+            self.process([])
+            self._patience.pause(SETTLE_PAUSE)
+
+    def drain(self, deadline: float) -> None:
+        """What can't be finished until the deadline (monotonic seconds) comes again."""
         try:
-            self._accepted(records)
-        except Stopped:
-            raise
-        except Exception:  # noqa: BLE001  whatever a record causes is that record's business
-            _log.warning("%s: a batch failed; each of its records is tried alone", self._name)
-            for record in records:
-                self._alone(record)
-        if records:
-            self._given = records[-1].sequence
-            self._metrics.count("Records", len(records))
-            lag = datetime.now(UTC) - records[-1].arrival
-            self._metrics.duration("Lag", max(0.0, lag.total_seconds()))
+            self._handler.drain(deadline)
+        except Exception:  # noqa: BLE001  what is not durable comes again
+            _log.warning("%s left work unfinished", self._name, exc_info=True)
+
+    def park(self, record: Record, error: Exception) -> None:
+        """Don't give it to the handler: it has had its attempts."""
+        _log.error("%s: parked %s: %s", self._name, record.place, type(error).__name__, exc_info=error)
+        self._patience.call(lambda: self._parking.park(record, error, ATTEMPTS))
+        self._parked.append((self._given, record.sequence))
+        self._given = record.sequence
+        self._metrics.count("Parked")
+
+    @property
+    def given(self) -> int | None:
+        """The last record that the handler accepted, or that was parked."""
+        return self._given
 
     def durable(self) -> int | None:
         """What the handler has finished, and the parked records that follow it directly."""
@@ -63,14 +96,25 @@ class Runner:
     def _reached(self, sequence: int | None) -> bool:
         return sequence is None or (self._durable is not None and self._durable >= sequence)
 
+    def _all(self, records: Sequence[Record]) -> None:
+        try:
+            self._accepted(records)
+        except Stopped:
+            raise
+        except Exception:  # noqa: BLE001  whatever a record causes is that record's business
+            _log.warning("%s: a batch failed; each of its records is tried alone", self._name)
+            for record in records:
+                self._alone(record)
+
     def _alone(self, record: Record) -> None:
         for attempt in range(2, ATTEMPTS + 1):
             error = self._tried(record)
             if error is None:
-                break
+                self._given = record.sequence
+                return
+            self._metrics.count("FailedAttempts")
             if attempt == ATTEMPTS:
-                self._park(record, error)
-        self._given = record.sequence
+                self.park(record, error)
 
     def _tried(self, record: Record) -> Exception | None:
         try:
@@ -80,12 +124,6 @@ class Runner:
         except Exception as error:  # noqa: BLE001  it is parked with the record
             return error
         return None
-
-    def _park(self, record: Record, error: Exception) -> None:
-        _log.error("%s: parked %s: %s", self._name, record.place, type(error).__name__, exc_info=error)
-        self._patience.call(lambda: self._parking.park(record, error, ATTEMPTS))
-        self._parked.append((self._given, record.sequence))
-        self._metrics.count("Parked")
 
     def _accepted(self, records: Sequence[Record]) -> None:
         self._patience.call(lambda: self._handler.process(records))

@@ -57,6 +57,9 @@ class Sender(Handler):
     def durable(self) -> int | None:
         return self._watermark.durable
 
+    def settle(self, deadline: float) -> None:
+        self._watermark.wait(deadline - time.monotonic())
+
     def drain(self, deadline: float) -> None:
         if self._witness:
             self._witness.stop(max(0.0, deadline - time.monotonic()))

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
+from consumers import pulse
 from consumers.carrying import Carrier, Desk
 from consumers.clerk import Send, Verdict
 from consumers.ledger import Claim
@@ -128,7 +129,8 @@ class Sending:
 
     def _carry_out(self, task: Task, verdict: Verdict, suppression: Mapping[str, Any] | None) -> None:
         try:
-            self._carrier.carry(task, verdict, suppression)
+            with pulse.working():
+                self._carrier.carry(task, verdict, suppression)
         except Stopped:
             return  # the task stays unfinished, so its record comes again
         except Exception:  # noqa: BLE001  a thread's last line of defence

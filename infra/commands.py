@@ -1,16 +1,24 @@
-"""Commands about an engine as a whole: `local`, `demo`, `outbox`."""
+"""Commands about an engine as a whole: `local`, `demo`, `outbox`, `worker`."""
 
+from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 
+from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.options import AsJson, Stack, duration
 
 __all__ = ["commands"]
 
 commands = typer.Typer()
+
+
+class HostName(StrEnum):
+    ONE_MACHINE = "one-machine"
+    KCL = "kcl"
 
 
 def _option(help_text: str, **settings: Any) -> Any:
@@ -32,6 +40,9 @@ Templates = Annotated[
     Path | None,
     _option("A folder of templates, in the place of the starter templates.", exists=True, file_okay=False),
 ]
+Host = Annotated[
+    HostName, _option("What runs the consumers: this process, or daemons of the Kinesis Client Library.")
+]
 ArchiveFlush = Annotated[str, _option("How long the archiver collects records.", metavar="DURATION")]
 
 
@@ -47,6 +58,7 @@ def local(
     verified: Verified = None,
     templates: Templates = None,
     archive_flush: ArchiveFlush = "5s",
+    host: Host = HostName.ONE_MACHINE,
 ) -> None:
     """Run the whole engine on this machine, on an embedded AWS, until Ctrl-C.
 
@@ -72,6 +84,7 @@ def local(
             duplicates=duplicates,
             verified=tuple(verified) if verified else None,
             templates=templates,
+            host=host.value,
         )
     )
 
@@ -110,3 +123,41 @@ def outbox(
         opened(found)
     else:
         shown(found, whole=email_id is not None, as_json=as_json)
+
+
+class ConsumerName(StrEnum):
+    SENDER_TRANSACTIONAL = "sender-transactional"
+    SENDER_BULK = "sender-bulk"
+    PROJECTOR = "projector"
+    ARCHIVER = "archiver"
+
+
+@commands.command()
+def worker(
+    context: typer.Context,
+    consumer: Annotated[ConsumerName, typer.Argument(help="The consumer.")],
+    stack: Stack = "sesmailengine",
+    failover: Annotated[
+        str, _option("A worker that is silent for longer loses its shards to others.", metavar="DURATION")
+    ] = "10s",
+    hang: Annotated[
+        str, _option("A shard without a sign of life for longer is begun again.", metavar="DURATION")
+    ] = "2m",
+    health: Annotated[
+        Path | None, _option("Folder for the liveness probe: one file a shard, touched while it lives.")
+    ] = None,
+) -> None:
+    """Run a consumer under the Kinesis Client Library, until it is stopped or its daemon ends.
+
+    Several workers of one consumer share the shards of the stream. SIGTERM drains within 25 seconds; else the
+    exit code is the daemon's. Logs go to stderr as JSON. Needs Java 17, and the package's extra `kcl`.
+
+    Example: sesmailengine worker projector --stack sesmailengine
+    """
+    from infra.worker import WorkerOptions, run  # noqa: PLC0415
+
+    engine: Engine = context.obj(stack)
+    region = engine.client("kinesis").meta.region_name
+    with TemporaryDirectory(prefix="health-") as own:
+        options = WorkerOptions(health or Path(own), duration(failover), duration(hang))
+        raise typer.Exit(run(consumer.value, engine.settings, region, options))

@@ -3,7 +3,8 @@
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Self
 
 from consumers.bootstrap import Consumers
 from consumers.dynamodb import CheckpointTable
@@ -12,7 +13,10 @@ from consumers.s3 import TemplateFolder
 from consumers.template_folders import folders, starter_folders
 from infra.embedded import EmbeddedAws
 from infra.embedded.ses import SesConfig
+from infra.kcl_host import KclHost
 from infra.stack import configuration, deploy
+from infra.worker import WorkerOptions
+from pipeline.kinesis import KinesisLog
 from pipeline.settings import Settings
 from pipeline.times import utc_now
 from projections.dynamodb import SuppressionTable, TrackingTable
@@ -36,6 +40,7 @@ class LocalOptions:
     duplicates: float = 0.02
     verified: tuple[str, ...] | None = None
     templates: Path | None = None
+    host: Literal["one-machine", "kcl"] = "one-machine"
 
     def parameters(self) -> dict[str, str]:
         """What the stack is deployed with."""
@@ -101,14 +106,24 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         templates = TemplateFolder(self.client("s3"), self.settings.template_bucket_name)
         for name, texts in (folders(options.templates) if options.templates else starter_folders()).items():
             templates.put(name, texts)
-        self._host = self._started_host()
+        self.log = KinesisLog(self.client("kinesis"), self.settings.stream_name)
+        self._host = self._kcl_host(opening) if options.host == "kcl" else self._one_machine_host()
         opening.callback(self._host.stop)
+        self._host.start()
 
-    def _started_host(self) -> OneMachineHost:
+    def _kcl_host(self, opening: ExitStack) -> KclHost:
+        health = Path(opening.enter_context(TemporaryDirectory(prefix="health-")))
+        environment = {
+            "AWS_ENDPOINT_URL": self.aws.endpoint,
+            "AWS_REGION": self.aws.region,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+        options = WorkerOptions(health, failover=3.0, with_simulator=True, environment=environment)
+        return KclHost(self.settings, self.log, self.client, self.aws.region, options)
+
+    def _one_machine_host(self) -> OneMachineHost:
         consumers = Consumers(self.settings, self.client, with_simulator=True)
-        self.log = consumers.log
         checkpoints = CheckpointTable(self.client("dynamodb"), f"{self.settings.stack_name}-LocalCheckpoints")
         checkpoints.create()
-        host = OneMachineHost(OneMachine(consumers.log, checkpoints, utc_now), consumers.all())
-        host.start()
-        return host
+        return OneMachineHost(OneMachine(consumers.log, checkpoints, utc_now), consumers.all())

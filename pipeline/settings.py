@@ -47,6 +47,7 @@ class Settings(BaseModel):
     bounce_rate_threshold: Annotated[float, Field(gt=0, le=100)] = 5.0  # per cent
     bounce_rate_minimum_sends: Positive = 100
     archive_flush_seconds: Seconds = 900
+    retrieval_mode: Literal["POLLING", "FANOUT"] = "POLLING"
     notify_statuses: Statuses = ("delivered", "opened", "soft_bounced", "bounced", "complained", "failed")
 
     event_bus_name: str

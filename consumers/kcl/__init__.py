@@ -1,0 +1,1 @@
+"""Consumers under the Kinesis Client Library: the daemon, its properties, and the processor of a shard."""

@@ -1,0 +1,82 @@
+"""The properties of a MultiLangDaemon, for KCL 2.x and 3.x.
+
+Source: https://github.com/awslabs/amazon-kinesis-client-python/blob/master/samples/sample.properties
+3.x is written after its documentation; it has not been run here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["READS", "Application", "text"]
+
+# Milliseconds between two reads of a shard. All consumers together stay below its five reads a second.
+READS: Mapping[str, int] = {
+    "sender-transactional": 500,
+    "sender-bulk": 1000,
+    "projector": 1000,
+    "archiver": 2000,
+}
+GRACE = 20_000  # milliseconds; a process has more for draining than its shards take
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One consumer of one engine. `failover` in seconds: a worker that is silent for longer loses its shards.
+
+    `endpoint` stands in the place of AWS's own. Lease table and CloudWatch names derive from `name`.
+    """
+
+    name: str
+    stream: str
+    region: str
+    worker: str
+    command: str
+    read_every: int
+    retrieval: Literal["POLLING", "FANOUT"] = "POLLING"
+    failover: float = 10.0
+    endpoint: str | None = None
+
+
+def text(application: Application, kcl_major: int) -> str:
+    lines = _common(application) | (_of_2() if kcl_major < 3 else _of_3())
+    if application.endpoint:
+        lines |= _at(application)
+    return "".join(f"{name} = {value}\n" for name, value in lines.items())
+
+
+def _common(application: Application) -> dict[str, object]:
+    polling = {"maxRecords": 1000, "idleTimeBetweenReadsInMillis": application.read_every}
+    return {
+        "executableName": application.command,
+        "processingLanguage": "python",
+        "applicationName": application.name,
+        "streamName": application.stream,
+        "regionName": application.region,
+        "workerId": application.worker,
+        "initialPositionInStream": "TRIM_HORIZON",
+        "retrievalMode": application.retrieval,
+        **(polling if application.retrieval == "POLLING" else {}),
+        "callProcessRecordsEvenForEmptyRecordList": "true",
+        "failoverTimeMillis": round(application.failover * 1000),
+        "shutdownGraceMillis": GRACE,
+        "metricsLevel": "NONE",  # the consumers tell their own, in their logs
+    }
+
+
+def _of_2() -> dict[str, object]:
+    return {"AWSCredentialsProvider": "DefaultAWSCredentialsProviderChain"}
+
+
+def _of_3() -> dict[str, object]:
+    return {"AwsCredentialsProvider": "DefaultCredentialsProvider", "isGracefulLeaseHandoffEnabled": "true"}
+
+
+def _at(application: Application) -> dict[str, object]:
+    """An emulator tells of its shards at once; who tries the engine out won't wait a minute for a split."""
+    return {
+        "kinesisEndpoint": application.endpoint,
+        "dynamoDBEndpoint": application.endpoint,
+        "shardSyncIntervalMillis": 2000,
+        "parentShardPollIntervalMillis": 1000,
+    }
