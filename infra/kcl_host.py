@@ -94,4 +94,4 @@ class KclHost:
             found = self._dynamodb.get_item(TableName=f"{self._settings.stack_name}-{name}", Key=key)
         except self._dynamodb.exceptions.ResourceNotFoundException:
             return False
-        return found.get("Item", {}).get("checkpoint", {}).get("S") == "SHARD_END"
+        return bool(found.get("Item", {}).get("checkpoint", {}).get("S") == "SHARD_END")

@@ -34,6 +34,7 @@ __all__ = ["ShardProcessor", "Shift"]
 
 FAULT = 71  # the exit code
 CHECKPOINT_TRIES = 5
+LEASE_LOST = "ShutdownException"
 
 _log = logging.getLogger(__name__)
 Method = Callable[["ShardProcessor", Any], None]
@@ -157,6 +158,8 @@ class ShardProcessor(RecordProcessorBase):
                 checkpointer.checkpoint()
             except CheckpointError as error:
                 _log.warning("the end of %s could not be checkpointed: %s", self._shard, error.value)
+                if error.value == LEASE_LOST:
+                    return
                 self._patience.pause(2.0**attempt)
             else:
                 return

@@ -73,10 +73,11 @@ def _of_3() -> dict[str, object]:
 
 
 def _at(application: Application) -> dict[str, object]:
-    """An emulator tells of its shards at once; who tries the engine out won't wait a minute for a split."""
+    """Behind an emulator all goes faster; who tries the engine out won't wait a minute for a split."""
     return {
         "kinesisEndpoint": application.endpoint,
         "dynamoDBEndpoint": application.endpoint,
         "shardSyncIntervalMillis": 2000,
         "parentShardPollIntervalMillis": 1000,
+        "shutdownGraceMillis": GRACE // 5,  # for so long a daemon waits for a shard that has died
     }

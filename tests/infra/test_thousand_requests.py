@@ -120,9 +120,9 @@ def put_on_the_stream(engine: LocalEngine, every: Sequence[bytes]) -> None:
         )
 
 
-def wait_until_settled(engine: LocalEngine) -> None:
+def wait_until_settled(engine: LocalEngine, seconds: float = 100) -> None:
     """All mails taken by SES, all feedback published, all records read."""
-    calm, deadline = 0, time.monotonic() + 100
+    calm, deadline = 0, time.monotonic() + seconds
     while calm < 5:
         assert time.monotonic() < deadline, "the run did not settle"
         time.sleep(0.2)

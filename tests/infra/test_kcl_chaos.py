@@ -1,0 +1,173 @@
+"""Real daemons while everything happens that the library is there for: deaths, another worker, resharding.
+
+Requests flow ─► a shard's process is killed ─► a daemon is killed ─► a second worker joins ─► split, merge
+"""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from consumers.bootstrap import CONSUMERS
+from infra.kcl_host import KclHost
+from infra.local import LocalEngine, LocalOptions
+from pipeline import ids
+from tests.infra.java import needs_java
+from tests.infra.test_thousand_requests import Ran, good_request, publish
+
+GRACE = 15
+LATE = "sender-bulk"  # checkpoints a request that is the other lane's five minutes later, once it is in the ledger
+
+
+@dataclass(frozen=True)
+class Options(LocalOptions):
+    """An open claim of a killed process is taken over while the test still runs."""
+
+    def parameters(self) -> dict[str, str]:
+        return super().parameters() | {"OpenClaimGraceSeconds": str(GRACE)}
+
+
+def shards_of(consumer: str) -> list[int]:
+    """The processes of its shards."""
+    command = ["pgrep", "-f", f"infra.shard {consumer}$"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def until(done: Callable[[], Any], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"{done.__name__} did not come true"
+        time.sleep(0.3)
+
+
+class Chaos:
+    def __init__(self, engine: LocalEngine, requests: int, rate: float) -> None:
+        self.engine, self.requests, self.rate = engine, requests, rate
+        self.flow = threading.Thread(target=self._flow, name="flow", daemon=True)
+
+    def _flow(self) -> None:
+        begun = time.monotonic()
+        for start in range(0, self.requests, 10):
+            publish(self.engine, [good_request(number) for number in range(start, start + 10)])
+            time.sleep(max(0.0, begun + start / self.rate - time.monotonic()))
+
+    @property
+    def sent(self) -> int:
+        return len(self.engine.aws.ses.mails())
+
+    def reached(self, part: float) -> None:
+        """Mails go on being sent after whatever was done to the engine."""
+
+        def enough() -> bool:
+            return self.sent >= part * self.requests
+
+        until(enough)
+
+    def kill_a_shard(self, consumer: str) -> None:
+        until(lambda: shards_of(consumer), 60.0)
+        os.kill(shards_of(consumer)[0], signal.SIGKILL)
+
+    def kill_the_daemon(self, host: KclHost, consumer: str) -> None:
+        os.kill(host.daemons[consumer].pid, signal.SIGKILL)
+
+    def reshard(self) -> None:
+        """The first shard is split, the two others are merged."""
+        kinesis, stream = self.engine.client("kinesis"), self.engine.settings.stream_name
+        first, second, third = self.open_shards()
+        middle = (
+            int(first["HashKeyRange"]["StartingHashKey"]) + int(first["HashKeyRange"]["EndingHashKey"])
+        ) // 2
+        kinesis.split_shard(StreamName=stream, ShardToSplit=first["ShardId"], NewStartingHashKey=str(middle))
+        kinesis.merge_shards(
+            StreamName=stream, ShardToMerge=second["ShardId"], AdjacentShardToMerge=third["ShardId"]
+        )
+
+    def open_shards(self) -> list[Any]:
+        shards = self.engine.client("kinesis").list_shards(StreamName=self.engine.settings.stream_name)[
+            "Shards"
+        ]
+        return [shard for shard in shards if "EndingSequenceNumber" not in shard["SequenceNumberRange"]]
+
+    def leases(self, consumer: str) -> dict[str, tuple[str, str]]:
+        """Of each shard the checkpoint and the owner."""
+        table = f"{self.engine.settings.stack_name}-{consumer}"
+        rows = self.engine.client("dynamodb").scan(TableName=table)["Items"]
+        return {
+            row["leaseKey"]["S"]: (row["checkpoint"]["S"], row.get("leaseOwner", {}).get("S", ""))
+            for row in rows
+        }
+
+    def settled(self) -> bool:
+        """Every shard that was closed is done, every other one has an owner, and all was finished."""
+        done = all(self._is_done(consumer) for consumer in CONSUMERS if consumer != LATE)
+        return done and self.engine.aws.ses.pending() == 0 and self.sent >= self.requests
+
+    def _is_done(self, consumer: str) -> bool:
+        leases, alive = self.leases(consumer), {shard["ShardId"] for shard in self.open_shards()}
+        ended = all(at == "SHARD_END" for shard, (at, _) in leases.items() if shard not in alive)
+        owned = all(leases.get(shard, ("", ""))[1] for shard in alive)
+        return ended and owned and all(self._is_read(shard, leases[shard][0]) for shard in alive)
+
+    def _is_read(self, shard: str, checkpoint: str) -> bool:
+        after = int(checkpoint) if checkpoint.isdigit() else None
+        return not self.engine.log.reader(shard, after).read(1).records
+
+    def check(self) -> None:
+        ran = Ran(self.engine)
+        sent = Counter(ids.from_tag(mail.tags["emailId"]) for mail in self.engine.aws.ses.mails())
+        first = {key: count for key, count in sent.items() if key.startswith("mail-")}
+        assert first == {f"mail-{number}": 1 for number in range(self.requests)}
+        outcomes = {f"mail-{number}": ran.rows.get(f"mail-{number}") for number in range(self.requests)}
+        assert [key for key, row in outcomes.items() if row is None or row.status == "sent"] == []
+        assert Counter((shard, sequence) for shard, sequence, _ in ran.archived) == ran.streamed
+
+
+def gone_through(requests: int, rate: float, seed: int, opening: ExitStack) -> None:
+    options = Options(
+        shards=3, retry_delay=1, archive_flush=2, send_rate=1000, duplicates=0.05, seed=seed, host="kcl"
+    )
+    engine = opening.enter_context(LocalEngine(options))
+    chaos = Chaos(engine, requests, rate)
+    host = engine._host
+    assert isinstance(host, KclHost)
+    chaos.flow.start()
+    chaos.reached(0.1)
+    for consumer in ("sender-transactional", "projector", "archiver"):
+        chaos.kill_a_shard(consumer)
+    chaos.reached(0.4)
+    chaos.kill_the_daemon(host, CONSUMERS[seed % 2 * 2])
+    chaos.reached(0.6)
+    second = engine._kcl_host(opening)
+    second.start()
+    opening.callback(second.stop)
+    chaos.reshard()
+    chaos.flow.join()
+    until(chaos.settled, 240.0)
+    second.stop()
+    engine.drain()
+    chaos.check()
+
+
+@needs_java
+@pytest.mark.timeout(600)
+def test_deaths_another_worker_and_resharding_lose_nothing_and_repeat_no_mail() -> None:
+    with ExitStack() as opening:
+        gone_through(300, 30.0, 0, opening)
+
+
+@needs_java
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(5))
+def test_soak_two_thousand_requests_at_a_hundred_a_second(seed: int) -> None:
+    with ExitStack() as opening:
+        gone_through(2000, 100.0, seed, opening)
