@@ -651,6 +651,24 @@ def test_the_checkpoint_of_a_third_start_is_written_whenever_the_last_one_was(pl
     assert process.daemon.checkpoints == ["1", "3"]
 
 
+@pytest.mark.xfail(
+    reason="after its first batch a third start looks no longer, though no checkpoint has moved"
+)
+def test_a_record_that_kills_in_the_second_batch_is_found_while_nothing_is_durable(place: Place) -> None:
+    class Late(Deadly):
+        def durable(self) -> int | None:
+            return None
+
+    for _ in range(3):
+        process = place.start(Late(3))
+        process.give(1, 2)
+        process.ends(lambda process=process: process.give(3, 4))  # type: ignore[misc]
+    process = place.start(Late(3))
+    process.give(1, 2)
+    process.give(3, 4)
+    assert [sequence for sequence, _, _ in place.parking.parked] == [3]
+
+
 def test_processes_that_ended_in_order_accuse_nobody(place: Place) -> None:
     for _ in range(5):
         process = place.start(Keeping(settles_at=9))
