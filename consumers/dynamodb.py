@@ -186,14 +186,14 @@ class NotesTable:
         if not row:
             return None
         checkpoint, record = (int(row[name]) if name in row else None for name in ("checkpoint", "record"))
-        return Note(checkpoint, row["starts"], record)
+        return Note(checkpoint, row["starts"], record, row.get("attempts", 0))
 
     def write(self, consumer: str, shard: str, note: Note) -> None:
         item = _note_key(consumer, shard) | {"starts": marshal(note.starts)}
         if note.checkpoint is not None:
             item["checkpoint"] = marshal(sequence_text(note.checkpoint))
         if note.record is not None:
-            item["record"] = marshal(sequence_text(note.record))
+            item |= {"record": marshal(sequence_text(note.record)), "attempts": marshal(note.attempts)}
         with service_errors("DynamoDB"):
             self._client.put_item(TableName=self._table, Item=item)
 

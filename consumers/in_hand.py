@@ -4,7 +4,7 @@
     start 3      same checkpoint again: one record at a time, each noted before it is processed ─► it dies
     start 4      the note names the record: it has had its three attempts, and is parked
 
-A note is written once a start and shard, and for each record only in a third start at the same checkpoint.
+A note is written once a start and shard, and for each record only where a process died several times.
 """
 
 from dataclasses import dataclass, replace
@@ -22,11 +22,12 @@ class Killed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """How often a process began at this checkpoint, and the record that it has in hand if it looks closely."""
+    """How often a process began at this checkpoint; the record it has in hand, and with how many attempts."""
 
     checkpoint: int | None = None
     starts: int = 0
     record: int | None = None
+    attempts: int = 0
 
 
 class Notes(Protocol):
@@ -42,15 +43,15 @@ class InHand:
 
     def __init__(self, notes: Notes, consumer: str, shard: str, checkpoint: int | None) -> None:
         self._notes, self._consumer, self._shard = notes, consumer, shard
-        known = notes.read(consumer, shard)
-        again = known if known and known.checkpoint == checkpoint else Note(checkpoint)
-        self._note = replace(again, starts=again.starts + 1)
+        self._known = notes.read(consumer, shard) or Note()
+        starts = self._known.starts if self._known.checkpoint == checkpoint else 0
+        self._note = Note(checkpoint, starts + 1)
         self._written = False
 
     @property
     def suspicious(self) -> bool:
         """Whether it is time to look at each record alone."""
-        return self._note.starts >= ATTEMPTS
+        return self._note.starts >= ATTEMPTS or self._known.record is not None
 
     def begin(self) -> None:
         """Before the first records are processed."""
@@ -58,11 +59,16 @@ class InHand:
             self._write(self._note)
 
     def has_killed(self, record: Record) -> bool:
-        """Whether an earlier process ended with this record in hand, and others before it at this place."""
-        return self._note.record == record.sequence
+        """Whether that many processes ended with this record in hand, as far as anybody knows."""
+        return self._known.record == record.sequence and self._known.attempts >= ATTEMPTS
 
     def take(self, record: Record) -> None:
-        self._write(replace(self._note, record=record.sequence))
+        """Where no record is known to have killed, each start at this checkpoint may have ended with this one."""
+        if self._known.record == record.sequence:
+            attempts = self._known.attempts + 1
+        else:
+            attempts = self._note.starts if self._known.record is None else 1
+        self._write(replace(self._note, record=record.sequence, attempts=attempts))
 
     def lay_down(self) -> None:
         """Nothing is in hand any more: what happens next is nobody's fault."""

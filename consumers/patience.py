@@ -37,6 +37,7 @@ class Patience:
         Raises:
             Stopped: while waiting.
         """
+        pulse.sign()  # many short calls are no hanging one
         patient = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_exponential_jitter(multiplier=0.1, max=LONGEST_WAIT),

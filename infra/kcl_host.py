@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 __all__ = ["KclHost"]
 
 LOOK_SECONDS = 0.2
-LONGEST_BACKOFF = 10.0
+BACKOFF, LONGEST_BACKOFF = 0.5, 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -70,14 +70,19 @@ class KclHost:
         return daemon_of(name, self._settings, self._region, options)
 
     def _keep(self, name: str) -> None:
-        backoff = 0.5
+        """One that ends soon after its start, again and again, is waited with for longer and longer."""
+        backoff, begun = BACKOFF, time.monotonic()
         while not self._stopping.wait(LOOK_SECONDS):
             code = self.daemons[name].wait(0.0)
             if code is not None:
+                backoff = (
+                    BACKOFF
+                    if time.monotonic() - begun > LONGEST_BACKOFF
+                    else min(2 * backoff, LONGEST_BACKOFF)
+                )
                 _log.warning("the daemon of %s ended with %s and is started again", name, code)
                 self._stopping.wait(backoff)
-                backoff = min(2 * backoff, LONGEST_BACKOFF)
-                self.daemons[name] = self._started(name)
+                self.daemons[name], begun = self._started(name), time.monotonic()
 
     def _is_read(self, name: str, shard: str) -> bool:
         """As the shard's process says; it says nothing any more once the shard has ended."""

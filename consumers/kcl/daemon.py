@@ -6,7 +6,6 @@ Daemon ─► java MultiLangDaemon ─► a Python process for each leased shard
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -29,12 +28,12 @@ DAEMON = "software.amazon.kinesis.multilang.MultiLangDaemon"
 LOGBACK = """<configuration>
   <statusListener class="ch.qos.logback.core.status.NopStatusListener"/>
   <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender"><encoder>
-    <pattern>%level\\t%logger{0}\\t%replace(%msg){'[\\r\\n]+', ' | '}\\t%replace(%ex){'[\\r\\n]+', ' | '}%nopex%n</pattern>
+    <pattern>%level\\t%logger{0}\\t%replace(%msg){'[\\r\\n]+', ' | '}\\t%replace(%ex{4}){'[\\r\\n]+', ' | '}%nopex%n</pattern>
   </encoder></appender>
+  <logger name="software.amazon.kinesis.multilang.DrainChildSTDERRTask" level="OFF"/>
   <root level="WARN"><appender-ref ref="OUT"/></root>
 </configuration>
 """
-OF_A_SHARD = re.compile(r"Received error line from subprocess \[(.*)\] for shard \S+$", re.DOTALL)
 # As with Apache's httpd: a signal that is ignored by who doesn't listen to it yet, or at all.
 STOPPING = signal.SIGWINCH
 MINIMAL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # it only passes records on
@@ -165,15 +164,12 @@ def _as_json(line: str) -> str:
     level, _, rest = line.partition("\t")
     logger, _, rest = rest.partition("\t")
     message, _, raised = rest.partition("\t")
-    of_a_shard = OF_A_SHARD.match(message)
-    if of_a_shard and of_a_shard[1].startswith("{"):
-        return of_a_shard[1]
-    if not logger:
-        level, logger, message, raised = "INFO", "java", line, ""
+    if not (level and logger):  # a frame of Java's stack begins with a tab
+        level, logger, message, raised = "INFO", "daemon", line, ""
     told = {
         "time": times.text(datetime.now(UTC)),
         "level": level,
-        "logger": "shard" if of_a_shard else logger,
-        "message": of_a_shard[1] if of_a_shard else message,
+        "logger": logger,
+        "message": message,
     }
     return json.dumps(told | ({"raised": raised} if raised else {}))

@@ -3,6 +3,7 @@
 Exit 1 once a shard's file has not been touched for so long. A worker without a shard is well.
 """
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -15,8 +16,15 @@ SECONDS = 180.0
 
 def stale(folder: Path, seconds: float = SECONDS) -> list[str]:
     """The shards that hang."""
-    now = time.time()
-    return sorted(each.name for each in folder.glob("*") if now - each.stat().st_mtime > seconds)
+    then = time.time() - seconds
+    return sorted(each.name for each in folder.glob("*") if _touched(each) < then)
+
+
+def _touched(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # its shard has just ended
+        return math.inf
 
 
 def main(arguments: Sequence[str]) -> int:

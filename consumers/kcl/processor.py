@@ -11,6 +11,7 @@ https://docs.aws.amazon.com/streams/latest/dev/kcl-multilang-daemon.html
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,14 +28,16 @@ from consumers.in_hand import InHand, Killed, Notes
 from consumers.one_machine import Consumer
 from consumers.patience import Patience, Stopped
 from consumers.runner import Runner
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, Unavailable
 from pipeline.log import Record
+from pipeline.logs import brief
 
 __all__ = ["ShardProcessor", "Shift"]
 
 FAULT = 71  # the exit code
 CHECKPOINT_TRIES = 5
 LEASE_LOST = "ShutdownException"
+OUT_OF_STEP = "InvalidStateException"  # the two ends of the protocol have lost each other
 
 _log = logging.getLogger(__name__)
 Method = Callable[["ShardProcessor", Any], None]
@@ -77,17 +80,20 @@ class ShardProcessor(RecordProcessorBase):
         consumer = shift.consumer
         self._patience = Patience(consumer.name, consumer.stopping, consumer.metrics)
         self._next_checkpoint = 0.0
+        self._living, self._health = False, threading.Lock()
 
     @_or_end
     def initialize(self, initialize_input: Any) -> None:
         consumer, self._shard = self._shift.consumer, initialize_input.shard_id
         self._checkpoint = _number(initialize_input.sequence_number)
+        self._begun_at = self._checkpoint
         handler = consumer.handler(self._shard, self._checkpoint)
         self._runner = Runner(consumer.name, handler, consumer.parking, self._patience, consumer.metrics)
         self._in_hand = self._patience.call(
             lambda: InHand(self._shift.notes, consumer.name, self._shard, self._checkpoint)
         )
         self._suspicious = self._in_hand.suspicious
+        self._living = True
         self.alive()
 
     @_or_end
@@ -115,8 +121,11 @@ class ShardProcessor(RecordProcessorBase):
             self._runner.process([record])
             self._runner.settle(1.0)
         self._write(checkpointer, now=True)
-        self._patience.call(self._in_hand.lay_down)
-        self._suspicious = False
+        if (
+            self._checkpoint != self._begun_at
+        ):  # else the next start comes to these records again, and to what follows
+            self._patience.call(self._in_hand.lay_down)
+            self._suspicious = False
 
     @_or_end
     def lease_lost(self, lease_lost_input: Any) -> None:  # noqa: ARG002  it is empty
@@ -128,28 +137,39 @@ class ShardProcessor(RecordProcessorBase):
         """The children of the shard begin with this checkpoint: everything in it is durable before."""
         try:
             self._runner.finish()
+            self._end_of_shard(shard_ended_input.checkpointer)
         except Stopped:
-            _log.info("stopping before the shard's end is durable; its last records come again")
+            _log.info("stopping before the shard's end is checkpointed; its last records come again")
             os._exit(0)
-        self._end_of_shard(shard_ended_input.checkpointer)
         self._end()
 
     @_or_end
     def shutdown_requested(self, shutdown_requested_input: Any) -> None:
         self._shift.consumer.stopping.set()
+        if not self._living:  # it stopped while it waited to begin
+            return
         self._runner.drain(time.monotonic() + self._shift.grace)
         self._write(shutdown_requested_input.checkpointer, now=True)
         self._end()
 
     def alive(self) -> None:
         """The file's time says that it lives, its text how far it has read."""
-        (self._shift.health / self._shard).write_text(str(self._runner.given or ""))
+        with (
+            self._health
+        ):  # pulse calls it from its own thread, from before the beginning until after the end
+            if self._living:
+                (self._shift.health / self._shard).write_text(str(self._runner.given or ""))
 
     def _end(self) -> None:
         self._shift.consumer.stopping.set()
         self._runner.drain(time.monotonic() + self._shift.grace)
-        self._in_hand.lay_down()
-        (self._shift.health / self._shard).unlink(missing_ok=True)
+        try:
+            self._in_hand.lay_down()
+        except Unavailable as error:  # one start too many is counted; that ends nobody
+            _log.warning("the note of %s stays: %s", self._shard, brief(error))
+        with self._health:
+            self._living = False
+            (self._shift.health / self._shard).unlink(missing_ok=True)
 
     def _end_of_shard(self, checkpointer: Any) -> None:
         """Without this checkpoint the library would never begin the children; the shard's end is told again."""
@@ -160,6 +180,8 @@ class ShardProcessor(RecordProcessorBase):
                 _log.warning("the end of %s could not be checkpointed: %s", self._shard, error.value)
                 if error.value == LEASE_LOST:
                     return
+                if error.value == OUT_OF_STEP:
+                    raise
                 self._patience.pause(2.0**attempt)
             else:
                 return
@@ -176,7 +198,7 @@ class ShardProcessor(RecordProcessorBase):
         try:
             checkpointer.checkpoint(str(durable))
         except CheckpointError as error:
-            if error.value == "InvalidStateException":  # the two ends of the protocol have lost each other
+            if error.value == OUT_OF_STEP:
                 raise
             _log.warning(
                 "%s could not checkpoint %s: %s", self._shift.consumer.name, self._shard, error.value

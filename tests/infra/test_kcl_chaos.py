@@ -124,7 +124,7 @@ class Chaos:
     def check(self) -> None:
         ran = Ran(self.engine)
         sent = Counter(ids.from_tag(mail.tags["emailId"]) for mail in self.engine.aws.ses.mails())
-        first = {key: count for key, count in sent.items() if key.startswith("mail-")}
+        first = {key: count for key, count in sent.items() if key and key.startswith("mail-")}
         assert first == {f"mail-{number}": 1 for number in range(self.requests)}
         outcomes = {f"mail-{number}": ran.rows.get(f"mail-{number}") for number in range(self.requests)}
         assert [key for key, row in outcomes.items() if row is None or row.status == "sent"] == []

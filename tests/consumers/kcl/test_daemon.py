@@ -152,7 +152,6 @@ def test_a_line_of_java_is_its_message(line: str) -> None:
     assert told(line) == {"level": "INFO", "logger": "daemon", "message": line}
 
 
-@pytest.mark.xfail(reason="a stack's frame begins with a tab, and is taken for a logger without a message")
 def test_a_frame_of_javas_stack_is_its_message() -> None:
     line = "\tat software.amazon.kinesis.multilang.MultiLangDaemon.main(MultiLangDaemon.java:1)"
     assert told(line) == {"level": "INFO", "logger": "daemon", "message": line}

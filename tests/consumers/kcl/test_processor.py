@@ -237,7 +237,6 @@ def test_notes_that_cannot_be_read_are_waited_for(place: Place) -> None:
     assert place.start().daemon.done == ["initialize"]
 
 
-@pytest.mark.xfail(reason="shutdown_requested asks for the note that initialize could not read")
 def test_stopping_while_the_notes_are_waited_for_ends_in_order(place: Place) -> None:
     class Down(MemoryNotes):
         def read(self, consumer: str, shard: str) -> Note | None:
@@ -460,7 +459,6 @@ def test_a_shards_end_that_cannot_be_checkpointed_ends_the_process(place: Place)
     assert process.daemon.done == ["initialize"]
 
 
-@pytest.mark.xfail(reason="Stopped from the pause between two tries is taken for the end of work")
 def test_a_shards_end_that_is_not_checkpointed_when_the_process_stops_is_not_reported(place: Place) -> None:
     process = place.start()
     process.daemon.answers.add(THROTTLED)
@@ -534,7 +532,6 @@ def test_an_end_before_the_first_records_writes_no_note(place: Place, end: str) 
     assert place.notes.writes == 0
 
 
-@pytest.mark.xfail(reason="lay_down raises Unavailable, which ends the process and all others of its daemon")
 @pytest.mark.parametrize("end", ["shutdownRequested", "leaseLost", "shardEnded"])
 def test_a_note_that_cannot_be_laid_down_does_not_end_the_daemon(place: Place, end: str) -> None:
     class Failing(MemoryNotes):
@@ -651,9 +648,6 @@ def test_the_checkpoint_of_a_third_start_is_written_whenever_the_last_one_was(pl
     assert process.daemon.checkpoints == ["1", "3"]
 
 
-@pytest.mark.xfail(
-    reason="after its first batch a third start looks no longer, though no checkpoint has moved"
-)
 def test_a_record_that_kills_in_the_second_batch_is_found_while_nothing_is_durable(place: Place) -> None:
     class Late(Deadly):
         def durable(self) -> int | None:
@@ -697,7 +691,6 @@ def test_a_record_in_hand_while_the_process_stops_is_laid_down(place: Place) -> 
     assert (in_hand.record, place.notes.read(NAME, SHARD)) == (1, Note())
 
 
-@pytest.mark.xfail(reason="between two records nothing gives a sign: a long batch looks as if it hung")
 def test_one_record_after_the_other_gives_signs_of_life(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -744,9 +737,6 @@ def test_while_a_call_goes_on_another_thread_can_tell_that_it_lives(place: Place
     assert told == [""]
 
 
-@pytest.mark.xfail(
-    reason="alive() asks for the runner, which is not there yet; the pulse's thread dies of it"
-)
 def test_while_a_handler_is_being_made_the_pulse_can_ask_for_a_sign_of_life(place: Place) -> None:
     """Its thread looks every second while initialize is at work, and that may wait for services."""
     failed: list[Exception] = []
@@ -763,9 +753,6 @@ def test_while_a_handler_is_being_made_the_pulse_can_ask_for_a_sign_of_life(plac
     assert failed == []
 
 
-@pytest.mark.xfail(
-    reason="alive() writes the file again after the end; a file that grows old fails the probe"
-)
 @pytest.mark.parametrize("end", ["leaseLost", "shardEnded"])
 def test_after_the_end_no_sign_of_life_is_given(place: Place, end: str) -> None:
     """The pulse's thread may ask until this process is gone."""

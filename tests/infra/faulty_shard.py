@@ -1,0 +1,75 @@
+"""The process of a shard with a fault in its handler, until it is mended.
+
+python -m tests.infra.faulty_shard CONSUMER, with MENDED in the environment: the path of a file that isn't there yet.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import infra.shard
+from consumers.handler import Handler
+from pipeline.log import Record
+
+__all__ = ["FAULTS", "MENDED"]
+
+MENDED = "FAULTY_SHARD_MENDED"
+
+
+def _raises() -> None:
+    raise RuntimeError("a fault of the handler's")
+
+
+def _hangs() -> None:
+    time.sleep(1e6)
+
+
+def _dies() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+FAULTS = {"raises": _raises, "hangs": _hangs, "dies": _dies}
+
+
+class Faulty(Handler):
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    def process(self, records: Sequence[Record]) -> None:
+        for name, fault in FAULTS.items():
+            marked = any(f'"emailId":"{name}'.encode() in record.data for record in records)
+            if marked and not Path(os.environ[MENDED]).exists():
+                fault()
+        self._handler.process(records)
+
+    def durable(self) -> int | None:
+        return self._handler.durable()
+
+    def settle(self, deadline: float) -> None:
+        self._handler.settle(deadline)
+
+    def drain(self, deadline: float) -> None:
+        self._handler.drain(deadline)
+
+
+def main() -> None:
+    made = infra.shard.shift
+
+    def shift(name: str, told: str) -> Any:
+        work, consumers = made(name, told)
+        if name == "sender-transactional":
+            handler = work.consumer.handler
+            faulty = replace(work.consumer, handler=lambda shard, after: Faulty(handler(shard, after)))
+            work = replace(work, consumer=faulty)
+        return work, consumers
+
+    infra.shard.shift = shift
+    infra.shard.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""Real daemons, records at fault and services that are down.
+
+A record that makes a handler raise, hang or die is parked, and those behind it are processed; what waits for a
+service is never parked.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.embedded.dispatch import Reply, answer
+from infra.kcl_host import KclHost
+from infra.local import LocalEngine
+from infra.worker import WorkerOptions
+from tests.infra.faulty_shard import MENDED
+from tests.infra.java import needs_java
+from tests.infra.running import run
+from tests.infra.test_kcl_chaos import Options, shards_of, until
+from tests.infra.test_thousand_requests import good_request, publish
+
+HANG = 3.0
+
+
+@pytest.fixture
+def opening() -> Iterator[ExitStack]:
+    with ExitStack() as opening:
+        yield opening
+
+
+def engine_with_daemons(
+    opening: ExitStack, environment: dict[str, str] | None = None, **options: Any
+) -> LocalEngine:
+    """Its one-machine host is never started."""
+    engine = LocalEngine(
+        Options(shards=1, send_rate=1000, duplicates=0, archive_flush=1, host="kcl", **options)
+    )
+    if environment is not None:
+        made = engine._kcl_host
+
+        def faulty(inner: ExitStack) -> KclHost:
+            host = made(inner)
+            known = host._options
+            host._options = WorkerOptions(
+                known.health,
+                failover=known.failover,
+                hang=HANG,
+                with_simulator=True,
+                environment={**known.environment, **environment},
+                module="tests.infra.faulty_shard",
+            )
+            return host
+
+        engine._kcl_host = faulty  # type: ignore[method-assign,assignment]
+    return opening.enter_context(engine)
+
+
+def asked(name: str) -> dict[str, Any]:
+    return good_request(1) | {"emailId": name, "to": f"{name}@post.example"}
+
+
+def sent(engine: LocalEngine) -> set[str | None]:
+    return {mail.email_id for mail in engine.aws.ses.mails()}
+
+
+def command(engine: LocalEngine, *arguments: str) -> Any:
+    environment = {
+        "AWS_ENDPOINT_URL": engine.aws.endpoint,
+        "AWS_REGION": engine.aws.region,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    done = run(*arguments, environment=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@needs_java
+@pytest.mark.timeout(300)
+def test_records_that_raise_or_kill_are_parked_and_go_through_once_the_fault_is_mended(
+    opening: ExitStack, tmp_path: Path
+) -> None:
+    parked_and_redriven(opening, tmp_path / "mended", ["raises", "dies"])
+
+
+@needs_java
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_soak_one_that_hangs_too(opening: ExitStack, tmp_path: Path) -> None:
+    parked_and_redriven(opening, tmp_path / "mended", ["raises", "hangs", "dies"])
+
+
+def parked_and_redriven(opening: ExitStack, mended: Path, faults: Sequence[str]) -> None:
+    engine = engine_with_daemons(opening, {MENDED: str(mended)})
+    for name in faults:
+        publish(engine, [asked(f"before-{name}"), asked(name), asked(f"behind-{name}")])
+
+    def processed() -> bool:
+        return sent(engine) >= {f"{place}-{name}" for place in ("before", "behind") for name in faults}
+
+    until(processed, 400.0)
+    assert sent(engine).isdisjoint(faults)
+    parked = command(engine, "dlq", "list", "parked", "--json")
+    assert len({letter["emailId"] for letter in parked}) == len(faults)
+    mended.touch()
+    command(engine, "dlq", "redrive", "parked", "--all", "--json")
+
+    def completed() -> bool:
+        return sent(engine) >= set(faults)
+
+    until(completed, 60.0)
+    assert len(engine.aws.ses.mails()) == 3 * len(faults)
+
+
+class Outage:
+    """A service that refuses everything that comes over the wire."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.down = ""
+        self.refused = 0
+
+        def refusing(service: str, request: Any) -> Reply:
+            if service == self.down:
+                self.refused += 1
+                body = json.dumps({"__type": "ServiceUnavailableException", "message": "down"}).encode()
+                return Reply(503, {"x-amzn-errortype": "ServiceUnavailableException"}, body)
+            return answer(service, request)
+
+        monkeypatch.setattr(sys.modules["infra.embedded.application"], "answer", refusing)
+
+
+def outages(opening: ExitStack, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    outage = Outage(monkeypatch)
+    engine = engine_with_daemons(opening)
+    names: list[str] = []
+    for service in ("dynamodb", "s3", "sesv2"):
+        names += [f"before-{service}", f"during-{service}"]
+        publish(engine, [asked(names[-2])])
+
+        def first(name: str = names[-2]) -> bool:
+            return name in sent(engine)
+
+        until(first, 120.0)
+        outage.down = service
+        publish(engine, [asked(names[-1])])
+        time.sleep(seconds)
+        assert outage.refused, f"nobody asked {service}"
+        outage.down, outage.refused = "", 0
+
+    def processed() -> bool:
+        return sent(engine) >= set(names)
+
+    until(processed, 180.0)
+    until(engine.settled, 120.0)
+    assert [count["messages"] for count in command(engine, "dlq", "list", "--json")] == [0, 0, 0, 0]
+    assert len(engine.aws.ses.mails()) == len(names)
+
+
+@needs_java
+@pytest.mark.timeout(300)
+def test_services_that_are_down_are_waited_for(opening: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    outages(opening, monkeypatch, 6.0)
+
+
+@needs_java
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_soak_services_that_are_down_for_two_minutes(
+    opening: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outages(opening, monkeypatch, 120.0)
+
+
+@needs_java
+@pytest.mark.timeout(200)
+def test_a_stop_in_the_middle_of_a_full_batch_takes_less_than_25_seconds_and_repeats_no_mail(
+    opening: ExitStack,
+) -> None:
+    engine = engine_with_daemons(opening)
+    publish(engine, [asked("first")])
+
+    def begun() -> bool:
+        return bool(sent(engine))
+
+    until(begun)
+    publish(engine, [asked(f"mail-{number}") for number in range(500)])
+
+    def under_way() -> bool:
+        return len(sent(engine)) > 50
+
+    until(under_way)
+    host = engine._host
+    assert isinstance(host, KclHost)
+    begun_to_stop = time.monotonic()
+    host.stop()
+    assert time.monotonic() - begun_to_stop < 25
+    assert shards_of("sender-transactional") == []
+    stopped_at = len(sent(engine))
+    assert stopped_at < 501, "the stop came too late to say anything"
+    again = engine._kcl_host(opening)
+    opening.callback(again.stop)
+    again.start()
+
+    def finished() -> bool:
+        return len(sent(engine)) == 501
+
+    until(finished)
+    assert len(engine.aws.ses.mails()) == 501
