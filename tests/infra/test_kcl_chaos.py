@@ -5,18 +5,19 @@ Requests flow ─► a shard's process is killed ─► a daemon is killed ─�
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consumers.bootstrap import CONSUMERS
+from consumers.kcl.daemon import Daemon
 from infra.kcl_host import KclHost
 from infra.local import LocalEngine, LocalOptions
 from pipeline import ids
@@ -35,18 +36,24 @@ class Options(LocalOptions):
         return super().parameters() | {"OpenClaimGraceSeconds": str(GRACE)}
 
 
-def shards_of(consumer: str) -> list[int]:
-    """The processes of its shards."""
-    command = ["pgrep", "-f", f"infra.shard {consumer}$"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return [int(pid) for pid in found.stdout.split()]
+def shards_of(daemon: Daemon) -> list[int]:
+    """The processes of its shards, which are in its process group."""
+    return [int(each.name) for each in Path("/proc").glob("[0-9]*") if _is_shard(each, daemon.pid)]
+
+
+def _is_shard(process: Path, group: int) -> bool:
+    try:
+        ours = os.getpgid(int(process.name)) == group
+        return ours and b"infra.shard" in (process / "cmdline").read_bytes()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
 
 
 def until(done: Callable[[], Any], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, f"{done.__name__} did not come true"
-        time.sleep(0.3)
+        time.sleep(0.1)
 
 
 class Chaos:
@@ -72,12 +79,9 @@ class Chaos:
 
         until(enough)
 
-    def kill_a_shard(self, consumer: str) -> None:
-        until(lambda: shards_of(consumer), 60.0)
-        os.kill(shards_of(consumer)[0], signal.SIGKILL)
-
-    def kill_the_daemon(self, host: KclHost, consumer: str) -> None:
-        os.kill(host.daemons[consumer].pid, signal.SIGKILL)
+    def kill_a_shard(self, daemon: Daemon) -> None:
+        until(lambda: shards_of(daemon), 60.0)
+        os.kill(shards_of(daemon)[0], signal.SIGKILL)
 
     def reshard(self) -> None:
         """The first shard is split, the two others are merged."""
@@ -142,9 +146,9 @@ def gone_through(requests: int, rate: float, seed: int, opening: ExitStack) -> N
     chaos.flow.start()
     chaos.reached(0.1)
     for consumer in ("sender-transactional", "projector", "archiver"):
-        chaos.kill_a_shard(consumer)
+        chaos.kill_a_shard(host.daemons[consumer])
     chaos.reached(0.4)
-    chaos.kill_the_daemon(host, CONSUMERS[seed % 2 * 2])
+    os.kill(host.daemons[CONSUMERS[seed % 2 * 2]].pid, signal.SIGKILL)
     chaos.reached(0.6)
     second = engine._kcl_host(opening)
     second.start()

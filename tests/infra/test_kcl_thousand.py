@@ -1,6 +1,7 @@
-"""The thousand requests under real daemons: the same end as on the one-machine host."""
+"""The thousand requests under real daemons, stopped in the middle: the same end as on the one-machine host."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,11 @@ from typing import Any, Literal
 import pytest
 
 from analytics.duckdb import connect, local_access
+from infra.kcl_host import KclHost
 from infra.local import LocalEngine, LocalOptions
 from pipeline import ids
 from tests.infra.java import needs_java
+from tests.infra.test_kcl_chaos import shards_of, until
 from tests.infra.test_thousand_requests import (
     GARBAGE,
     MALFORMED,
@@ -59,9 +62,25 @@ def gone_through(host: Literal["one-machine", "kcl"]) -> Iterator[LocalEngine]:
         asked += [detail | {"emailId": name} for name, (detail, _) in MALFORMED.items()]
         put_on_the_stream(engine, GARBAGE)
         publish(engine, asked)
+        if host == "kcl":
+            stopped_in_the_middle(engine)
         wait_until_settled(engine, 180)
         engine.drain()
         yield engine
+
+
+def stopped_in_the_middle(engine: LocalEngine) -> None:
+    """SIGTERM while batches are full; then other daemons go on."""
+    host = engine._host
+    assert isinstance(host, KclHost)
+    until(lambda: len(engine.aws.ses.mails()) > REQUESTS // 10)
+    begun = time.monotonic()
+    host.stop()
+    assert time.monotonic() - begun < 25
+    until(lambda: not any(shards_of(daemon) for daemon in host.daemons.values()), 5.0)
+    assert len(engine.aws.ses.mails()) < REQUESTS, "the stop came too late to say anything"
+    engine._host = KclHost(engine.settings, engine.log, engine.client, engine.aws.region, host._options)
+    engine._host.start()
 
 
 def state(engine: LocalEngine) -> dict[str, Any]:
