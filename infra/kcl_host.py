@@ -21,8 +21,6 @@ BACKOFF, LONGEST_BACKOFF = 0.5, 10.0
 
 _log = logging.getLogger(__name__)
 
-Start = Callable[[str, WorkerOptions], Daemon]
-
 
 class KclHost:
     """`client` makes clients of the AWS in which the lease tables lie."""
@@ -50,7 +48,8 @@ class KclHost:
         """Drain every consumer within the grace."""
         self._stopping.set()
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():
+                thread.join()
         for daemon in self.daemons.values():
             daemon.ask_to_stop()
         deadline = time.monotonic() + GRACE_SECONDS
@@ -75,11 +74,8 @@ class KclHost:
         while not self._stopping.wait(LOOK_SECONDS):
             code = self.daemons[name].wait(0.0)
             if code is not None:
-                backoff = (
-                    BACKOFF
-                    if time.monotonic() - begun > LONGEST_BACKOFF
-                    else min(2 * backoff, LONGEST_BACKOFF)
-                )
+                lived = time.monotonic() - begun
+                backoff = BACKOFF if lived > LONGEST_BACKOFF else min(2 * backoff, LONGEST_BACKOFF)
                 _log.warning("the daemon of %s ended with %s and is started again", name, code)
                 self._stopping.wait(backoff)
                 self.daemons[name], begun = self._started(name), time.monotonic()

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ __all__ = ["ShardProcessor", "Shift"]
 
 FAULT = 71  # the exit code
 CHECKPOINT_TRIES = 5
+SETTLE_SECONDS = 30.0  # for a batch whose records are looked at one by one
 LEASE_LOST = "ShutdownException"
 OUT_OF_STEP = "InvalidStateException"  # the two ends of the protocol have lost each other
 
@@ -111,19 +112,21 @@ class ShardProcessor(RecordProcessorBase):
         self.alive()
 
     def _one_by_one(self, records: Sequence[Record], checkpointer: Any) -> None:
-        """The first records of a third start at the same checkpoint: one of them may have killed the others."""
+        """The first records of a third start at the same checkpoint: one of them may have killed the others.
+
+        Each gets a moment to be finished before the next one, as long as the batch has some left.
+        """
+        until = time.monotonic() + SETTLE_SECONDS
         for record in records:
             if self._in_hand.has_killed(record):
                 self._runner.park(record, Killed("the process ended while it had this record in hand"))
                 self._write(checkpointer, now=True)
                 continue
-            self._patience.call(lambda record=record: self._in_hand.take(record))  # type: ignore[misc]
+            self._patience.call(partial(self._in_hand.take, record))
             self._runner.process([record])
-            self._runner.settle(1.0)
+            self._runner.settle(min(1.0, max(0.0, until - time.monotonic())))
         self._write(checkpointer, now=True)
-        if (
-            self._checkpoint != self._begun_at
-        ):  # else the next start comes to these records again, and to what follows
+        if self._checkpoint != self._begun_at:  # else the next start comes to these again
             self._patience.call(self._in_hand.lay_down)
             self._suspicious = False
 
@@ -153,10 +156,11 @@ class ShardProcessor(RecordProcessorBase):
         self._end()
 
     def alive(self) -> None:
-        """The file's time says that it lives, its text how far it has read."""
-        with (
-            self._health
-        ):  # pulse calls it from its own thread, from before the beginning until after the end
+        """The file's time says that it lives, its text how far it has read.
+
+        The pulse's thread calls this, too, from before the beginning until after the end.
+        """
+        with self._health:
             if self._living:
                 (self._shift.health / self._shard).write_text(str(self._runner.given or ""))
 
