@@ -198,7 +198,7 @@ def would_redrive(log: Log, chosen: Iterable[Sequence[Dead]]) -> Iterator[list[R
 
 
 def with_its_record(each: Dead, log: Log) -> Dead:
-    """As `with_record`; a log that can't be read is the message's fault for now."""
+    """As `with_record`; where the log can't be read, the message is said to be at fault."""
     try:
         return with_record(each, log)
     except EngineError as error:
