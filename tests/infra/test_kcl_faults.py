@@ -7,7 +7,7 @@ service is never parked.
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from infra.kcl_host import KclHost
 from infra.local import LocalEngine
 from infra.worker import WorkerOptions
 from pipeline import ids
-from tests.infra.faulty_shard import MENDED
+from tests.infra.faulty_shard import FAULTS, MENDED
 from tests.infra.java import needs_java
 from tests.infra.running import run
 from tests.infra.test_kcl_chaos import Options, until
@@ -82,40 +82,31 @@ def command(engine: LocalEngine, *arguments: str) -> Any:
 
 
 @needs_java
-@pytest.mark.timeout(300)
-def test_records_that_raise_or_kill_are_parked_and_go_through_once_the_fault_is_mended(
-    opening: ExitStack, tmp_path: Path
-) -> None:
-    parked_and_redriven(opening, tmp_path / "mended", ["raises", "dies"])
-
-
-@needs_java
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-def test_soak_one_that_hangs_too(opening: ExitStack, tmp_path: Path) -> None:
-    parked_and_redriven(opening, tmp_path / "mended", ["raises", "hangs", "dies"])
-
-
-def parked_and_redriven(opening: ExitStack, mended: Path, faults: Sequence[str]) -> None:
+def test_records_that_raise_hang_or_kill_are_parked_and_go_through_once_the_fault_is_mended(
+    opening: ExitStack, tmp_path: Path
+) -> None:
+    mended = tmp_path / "mended"
     engine = engine_with_daemons(opening, {MENDED: str(mended)})
-    for name in faults:
+    for name in FAULTS:
         publish(engine, [asked(f"before-{name}"), asked(name), asked(f"behind-{name}")])
 
     def processed() -> bool:
-        return sent(engine) >= {f"{place}-{name}" for place in ("before", "behind") for name in faults}
+        return sent(engine) >= {f"{place}-{name}" for place in ("before", "behind") for name in FAULTS}
 
     until(processed, 400.0)
-    assert sent(engine).isdisjoint(faults)
+    assert sent(engine).isdisjoint(FAULTS)
     parked = command(engine, "dlq", "list", "parked", "--json")
-    assert len({letter["emailId"] for letter in parked}) == len(faults)
+    assert len({letter["emailId"] for letter in parked}) == len(FAULTS)
     mended.touch()
     command(engine, "dlq", "redrive", "parked", "--all", "--json")
 
     def completed() -> bool:
-        return sent(engine) >= set(faults)
+        return sent(engine) >= set(FAULTS)
 
     until(completed, 60.0)
-    assert len(engine.aws.ses.mails()) == 3 * len(faults)
+    assert len(engine.aws.ses.mails()) == 3 * len(FAULTS)
 
 
 class Outage:

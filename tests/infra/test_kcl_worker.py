@@ -62,6 +62,7 @@ def test_sigterm_drains_and_exits_0_with_nothing_but_json_on_stderr(
 
 
 @needs_java
+@pytest.mark.soak
 @pytest.mark.timeout(200)
 def test_the_end_of_its_daemon_is_its_own_end(engine: LocalEngine, tmp_path: Path) -> None:
     process = begun(engine, tmp_path)
