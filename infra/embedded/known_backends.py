@@ -20,6 +20,9 @@ def install(patches: Patches) -> None:
 def _known_first(find: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     def known_or_new(backends: Any, account: str) -> Any:
         known = dict.get(backends, account)
-        return find(backends, account) if known is None else known
+        registered: list[Any] = vars(BackendDict)["_instances"]
+        if known is not None and any(each is backends for each in registered):
+            return known
+        return find(backends, account)  # which also registers them among those that a reset forgets
 
     return known_or_new

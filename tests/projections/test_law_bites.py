@@ -21,7 +21,7 @@ from tests.projections.test_law import holds
 Break = Callable[[pytest.MonkeyPatch], None]
 
 SEARCH = settings(
-    max_examples=2000,
+    max_examples=8000,  # many more than it takes: what is drawn depends on the modules that are loaded
     phases=[Phase.generate],
     database=None,
     deadline=None,
