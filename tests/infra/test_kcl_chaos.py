@@ -162,6 +162,7 @@ def gone_through(requests: int, rate: float, seed: int, opening: ExitStack) -> N
 
 
 @needs_java
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_deaths_another_worker_and_resharding_lose_nothing_and_repeat_no_mail() -> None:
     with ExitStack() as opening:

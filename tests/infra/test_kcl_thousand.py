@@ -106,6 +106,7 @@ def distinct(engine: LocalEngine) -> set[tuple[str, str]]:
 
 
 @needs_java
+@pytest.mark.soak
 @pytest.mark.timeout(400)
 def test_a_thousand_requests_end_as_on_the_one_machine_host_and_ses_throttles_none() -> None:
     with gone_through("kcl") as engine:
