@@ -18,6 +18,7 @@ from consumers.handler import Handler
 from consumers.lanes import Lane
 from consumers.mail import Mailer
 from consumers.metrics import MeasuredMailer, Metrics
+from consumers.names import ConsumerName
 from consumers.one_machine import Consumer
 from consumers.pace import Pace, SendRate
 from consumers.parking import Parking
@@ -37,9 +38,7 @@ from pipeline.settings import Settings
 from pipeline.times import Clock, utc_now
 from projections.dynamodb import HoldsTable, ReputationTable, SuppressionTable, TrackingTable
 
-__all__ = ["CONSUMERS", "Consumers"]
-
-CONSUMERS = ("sender-transactional", "sender-bulk", "projector", "archiver")
+__all__ = ["Consumers"]
 
 # SES must be called once: the SDK's own retries after a lost answer would send a mail twice.
 CALL_ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10)
@@ -81,20 +80,18 @@ class Consumers:
         )
 
     def all(self) -> list[Consumer]:
-        return [self.named(name) for name in CONSUMERS]
+        return [self.named(name) for name in ConsumerName]
 
-    def named(self, name: str) -> Consumer:
-        """One of `CONSUMERS`."""
+    def named(self, name: ConsumerName) -> Consumer:
         match name:
-            case "sender-transactional":
+            case ConsumerName.SENDER_TRANSACTIONAL:
                 return self.sender("transactional")
-            case "sender-bulk":
+            case ConsumerName.SENDER_BULK:
                 return self.sender("bulk")
-            case "projector":
+            case ConsumerName.PROJECTOR:
                 return self.projector()
-            case "archiver":
+            case ConsumerName.ARCHIVER:
                 return self.archiver()
-        raise ValueError(name)
 
     def sender(self, lane: Priority) -> Consumer:
         name, stopping, log = f"sender-{lane}", threading.Event(), ReadingAhead(self.log)

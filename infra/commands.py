@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from consumers.names import ConsumerName
 from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.options import AsJson, Stack, duration
@@ -125,13 +126,6 @@ def outbox(
         shown(found, whole=email_id is not None, as_json=as_json)
 
 
-class ConsumerName(StrEnum):
-    SENDER_TRANSACTIONAL = "sender-transactional"
-    SENDER_BULK = "sender-bulk"
-    PROJECTOR = "projector"
-    ARCHIVER = "archiver"
-
-
 @commands.command()
 def worker(
     context: typer.Context,
@@ -160,4 +154,4 @@ def worker(
     region = engine.client("kinesis").meta.region_name
     with TemporaryDirectory(prefix="health-") as own:
         options = WorkerOptions(health or Path(own), duration(failover), duration(hang))
-        raise typer.Exit(run(consumer.value, engine.settings, region, options))
+        raise typer.Exit(run(consumer, engine.settings, region, options))

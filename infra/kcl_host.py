@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from consumers.bootstrap import CONSUMERS
 from consumers.kcl.daemon import Daemon
+from consumers.names import ConsumerName
 from infra.worker import GRACE_SECONDS, WorkerOptions, daemon_of
 from pipeline.errors import Unavailable
 from pipeline.log import Log
@@ -33,13 +33,13 @@ class KclHost:
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._keep, args=(name,), name=f"daemon {name}", daemon=True)
-            for name in CONSUMERS
+            for name in ConsumerName
         ]
-        self.daemons: dict[str, Daemon] = {}
+        self.daemons: dict[ConsumerName, Daemon] = {}
 
     def start(self) -> None:
         """Raises UserError where Java or the library is missing."""
-        for name in CONSUMERS:
+        for name in ConsumerName:
             self.daemons[name] = self._started(name)
         for thread in self._threads:
             thread.start()
@@ -60,15 +60,15 @@ class KclHost:
         """Whether every consumer has read every shard to its last record."""
         try:
             shards = [shard.id for shard in self._log.shards()]
-            return all(self._is_read(name, shard) for name in CONSUMERS for shard in shards)
+            return all(self._is_read(name, shard) for name in ConsumerName for shard in shards)
         except Unavailable:
             return False
 
-    def _started(self, name: str) -> Daemon:
+    def _started(self, name: ConsumerName) -> Daemon:
         options = replace(self._options, health=self._options.health / name)
         return daemon_of(name, self._settings, self._region, options)
 
-    def _keep(self, name: str) -> None:
+    def _keep(self, name: ConsumerName) -> None:
         """One that ends soon after its start, again and again, is waited with for longer and longer."""
         backoff, begun = BACKOFF, time.monotonic()
         while not self._stopping.wait(LOOK_SECONDS):
@@ -80,7 +80,7 @@ class KclHost:
                 self._stopping.wait(backoff)
                 self.daemons[name], begun = self._started(name), time.monotonic()
 
-    def _is_read(self, name: str, shard: str) -> bool:
+    def _is_read(self, name: ConsumerName, shard: str) -> bool:
         """As the shard's process says; it says nothing any more once the shard has ended."""
         try:
             given = (self._options.health / name / shard).read_text()
@@ -89,7 +89,7 @@ class KclHost:
         batch = self._log.reader(shard, int(given) if given else None).read(1)
         return not batch.records and (batch.behind_ms == 0 or batch.closed)
 
-    def _has_ended(self, name: str, shard: str) -> bool:
+    def _has_ended(self, name: ConsumerName, shard: str) -> bool:
         key = {"leaseKey": {"S": shard}}
         try:
             found = self._dynamodb.get_item(TableName=f"{self._settings.stack_name}-{name}", Key=key)

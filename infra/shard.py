@@ -19,6 +19,7 @@ from consumers.bootstrap import Consumers
 from consumers.dynamodb import NotesTable
 from consumers.kcl.daemon import STOPPING
 from consumers.kcl.processor import ShardProcessor, Shift
+from consumers.names import ConsumerName
 from consumers.one_machine import Consumer
 from infra.aws import client
 from infra.worker import ENVIRONMENT
@@ -49,7 +50,7 @@ def shift(name: str, told: str) -> tuple[Shift, Consumers]:
         metrics_to=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
     )
     notes = NotesTable(made("dynamodb"), settings.reputation_table_name)
-    return Shift(consumers.named(name), notes, Path(environment["health"])), consumers
+    return Shift(consumers.named(ConsumerName(name)), notes, Path(environment["health"])), consumers
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from consumers.kcl.daemon import Daemon, installed
 from consumers.kcl.properties import READS, Application
+from consumers.names import ConsumerName
 from pipeline.settings import Settings
 
 __all__ = ["ENVIRONMENT", "GRACE_SECONDS", "WorkerOptions", "daemon_of", "run"]
@@ -39,7 +40,7 @@ class WorkerOptions:
     module: str = "infra.shard"
 
 
-def daemon_of(consumer: str, settings: Settings, region: str, options: WorkerOptions) -> Daemon:
+def daemon_of(consumer: ConsumerName, settings: Settings, region: str, options: WorkerOptions) -> Daemon:
     """Start it. Raises UserError where Java or the library is missing."""
     found = installed()
     options.health.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def daemon_of(consumer: str, settings: Settings, region: str, options: WorkerOpt
     return Daemon(found, application, environment)
 
 
-def run(consumer: str, settings: Settings, region: str, options: WorkerOptions) -> int:
+def run(consumer: ConsumerName, settings: Settings, region: str, options: WorkerOptions) -> int:
     """Until the daemon ends by itself, whose exit code it returns, or a signal ends it: 0 once it has drained."""
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from consumers.names import ConsumerName
+
 __all__ = ["READS", "Application", "text"]
 
 # Milliseconds between two reads of a shard. All consumers together stay below its five reads a second.
-READS: Mapping[str, int] = {
-    "sender-transactional": 500,
-    "sender-bulk": 1000,
-    "projector": 1000,
-    "archiver": 2000,
+READS: Mapping[ConsumerName, int] = {
+    ConsumerName.SENDER_TRANSACTIONAL: 500,
+    ConsumerName.SENDER_BULK: 1000,
+    ConsumerName.PROJECTOR: 1000,
+    ConsumerName.ARCHIVER: 2000,
 }
 GRACE = 20_000  # milliseconds; a process has more for draining than its shards take
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from consumers.bootstrap import CONSUMERS
 from consumers.kcl.daemon import Daemon
+from consumers.names import ConsumerName
 from infra.kcl_host import KclHost
 from infra.local import LocalEngine, LocalOptions
 from pipeline import ids
@@ -25,7 +25,7 @@ from tests.infra.java import needs_java
 from tests.infra.test_thousand_requests import Ran, good_request, publish
 
 GRACE = 15
-LATE = "sender-bulk"  # checkpoints a request that is the other lane's five minutes later, once it is in the ledger
+LATE = ConsumerName.SENDER_BULK  # what it left to the other lane it checkpoints five minutes later
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Chaos:
 
     def settled(self) -> bool:
         """Every shard that was closed is done, every other one has an owner, and all was finished."""
-        done = all(self._is_done(consumer) for consumer in CONSUMERS if consumer != LATE)
+        done = all(self._is_done(consumer) for consumer in ConsumerName if consumer != LATE)
         return done and self.engine.aws.ses.pending() == 0 and self.sent >= self.requests
 
     def _is_done(self, consumer: str) -> bool:
@@ -145,10 +145,10 @@ def gone_through(requests: int, rate: float, seed: int, opening: ExitStack) -> N
     assert isinstance(host, KclHost)
     chaos.flow.start()
     chaos.reached(0.1)
-    for consumer in ("sender-transactional", "projector", "archiver"):
+    for consumer in (ConsumerName.SENDER_TRANSACTIONAL, ConsumerName.PROJECTOR, ConsumerName.ARCHIVER):
         chaos.kill_a_shard(host.daemons[consumer])
     chaos.reached(0.4)
-    os.kill(host.daemons[CONSUMERS[seed % 2 * 2]].pid, signal.SIGKILL)
+    os.kill(host.daemons[list(ConsumerName)[seed % 2 * 2]].pid, signal.SIGKILL)
     chaos.reached(0.6)
     second = engine._kcl_host(opening)
     second.start()

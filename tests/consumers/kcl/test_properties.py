@@ -7,6 +7,7 @@ import pytest
 
 from consumers.kcl.processor import Shift
 from consumers.kcl.properties import GRACE, READS, Application, text
+from consumers.names import ConsumerName
 
 POLLING = Application(
     name="engine-projector",
@@ -74,7 +75,7 @@ def test_all_consumers_together_stay_below_the_reads_that_a_shard_grants() -> No
 
 
 def test_every_consumer_of_the_engine_has_its_reads() -> None:
-    assert set(READS) == {"sender-transactional", "sender-bulk", "projector", "archiver"}
+    assert set(READS) == set(ConsumerName)
 
 
 def test_the_daemon_waits_for_longer_than_a_process_takes_for_draining() -> None:
