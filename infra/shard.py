@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,13 @@ from pipeline.settings import Settings
 
 __all__ = ["main", "shift"]
 
-
 SPARE_CONNECTIONS = 8  # of settling, feedback and checkpoints, beside those of the sending threads
 BRIEF = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
 
 
-def shift(name: str, told: str) -> tuple[Shift, Consumers]:
+def shift(name: str, told: Mapping[str, Any]) -> tuple[Shift, Consumers]:
     """What the worker said, made into what a processor works with."""
-    environment = json.loads(told)
-    settings = Settings.from_mapping(environment["settings"])
-
+    settings = Settings.from_mapping(told["settings"])
     brief = BRIEF.merge(Config(max_pool_connections=settings.sends_in_flight + SPARE_CONNECTIONS))
 
     def made(service: str, config: Config | None = None) -> Any:
@@ -46,22 +44,22 @@ def shift(name: str, told: str) -> tuple[Shift, Consumers]:
     consumers = Consumers(
         settings,
         made,
-        with_simulator=environment["withSimulator"],
+        with_simulator=told["withSimulator"],
         metrics_to=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
     )
     notes = NotesTable(made("dynamodb"), settings.reputation_table_name)
-    return Shift(consumers.named(ConsumerName(name)), notes, Path(environment["health"])), consumers
+    return Shift(consumers.named(ConsumerName(name)), notes, Path(told["health"])), consumers
 
 
 def main() -> None:
     protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     logs.configure(sys.stderr)
-    told = os.environ[ENVIRONMENT]
+    told = json.loads(os.environ[ENVIRONMENT])
     work, consumers = shift(sys.argv[1], told)
     _stops(work.consumer)
     processor = ShardProcessor(work)
-    pulse.watch(json.loads(told)["hangSeconds"], processor.alive)
+    pulse.watch(told["hangSeconds"], processor.alive)
     KCLProcess(processor, sys.stdin, protocol, sys.stderr).run()
     consumers.tell_metrics()
     sys.stderr.flush()

@@ -6,7 +6,7 @@ python -m tests.infra.faulty_shard CONSUMER, with MENDED in the environment: the
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Faulty(Handler):
 def main() -> None:
     made = infra.shard.shift
 
-    def shift(name: str, told: str) -> Any:
+    def shift(name: str, told: Mapping[str, Any]) -> Any:
         work, consumers = made(name, told)
         if name == "sender-transactional":
             handler = work.consumer.handler
