@@ -148,8 +148,13 @@ def worker(
 
     Example: sesmailengine worker projector --stack sesmailengine
     """
-    from infra.worker import WorkerOptions, run  # noqa: PLC0415
+    from infra.worker import LEAST_HANG, WorkerOptions, run  # noqa: PLC0415
 
+    if duration(hang) < LEAST_HANG:
+        raise typer.BadParameter(
+            f"a shard gives signs of life once a second; write at least {LEAST_HANG:.0f}s",
+            param_hint="--hang",
+        )
     engine: Engine = context.obj(stack)
     region = engine.client("kinesis").meta.region_name
     with TemporaryDirectory(prefix="health-") as own:

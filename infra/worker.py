@@ -16,12 +16,13 @@ from consumers.kcl.properties import READS, Application
 from consumers.names import ConsumerName
 from pipeline.settings import Settings
 
-__all__ = ["ENVIRONMENT", "GRACE_SECONDS", "WorkerOptions", "daemon_of", "run"]
+__all__ = ["ENVIRONMENT", "GRACE_SECONDS", "LEAST_HANG", "WorkerOptions", "daemon_of", "run"]
 
 ENVIRONMENT = (
     "SESMAILENGINE_WORKER"  # JSON for a shard's process: settings, health, hangSeconds, withSimulator
 )
 GRACE_SECONDS = 24.0
+LEAST_HANG = 3.0  # seconds; with less, every shard would seem to hang
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,3 +80,9 @@ def test_without_java_it_says_what_to_install(engine: LocalEngine) -> None:
     assert told.returncode == 1
     assert "install a Java runtime" in told.stderr
     assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_hang_shorter_than_the_signs_of_life_is_refused() -> None:
+    told = run("worker", CONSUMER, "--hang", "900ms")
+    assert told.returncode == 2
+    assert "write at least 3s" in " ".join(told.stderr.split())
