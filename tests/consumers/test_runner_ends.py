@@ -10,6 +10,7 @@ from consumers.runner import ATTEMPTS, SETTLE_SECONDS, Runner
 from pipeline.log import Record
 from tests.builders import record
 from tests.consumers.fakes import DOWN, FakeHandler, FakeParking, Hurried, Script
+from tests.consumers.test_runner import records
 
 FAULT = ValueError("this record is at fault")
 
@@ -50,10 +51,6 @@ class Desk:
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
-
-
-def records(*sequences: int) -> Sequence[Record]:
-    return [record(b"{}", sequence) for sequence in sequences]
 
 
 # ── given ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -30,7 +30,7 @@ SEARCH = settings(
 
 
 def counterexample() -> Any:
-    """A history for which the law doesn't hold; the same in every run."""
+    """A history for which the law doesn't hold."""
 
     def breaks(case: tuple[Any, Any]) -> bool:
         try:

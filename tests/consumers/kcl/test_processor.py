@@ -131,6 +131,18 @@ class Process:
         return self.place.code
 
 
+class Stopping(Script):
+    """A service is down, and the process is asked to stop while the handler waits for it."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__()
+        self._process = process
+
+    def next(self) -> Any:
+        self._process.consumer.stopping.set()
+        raise DOWN
+
+
 def line(**told: Any) -> str:
     return json.dumps(told) + "\n"
 
@@ -332,12 +344,7 @@ def test_stopping_while_a_service_is_waited_for_reports_done_without_a_checkpoin
     handler = FakeHandler()
     process = place.start(handler)
 
-    class Stops(Script):
-        def next(self) -> Any:
-            process.consumer.stopping.set()
-            raise DOWN
-
-    handler.script = Stops()
+    handler.script = Stopping(process)
     process.give(1)
     assert (process.daemon.checkpoints, process.daemon.done[1:]) == ([], ["processRecords"])
 
@@ -678,12 +685,7 @@ def test_a_record_in_hand_while_the_process_stops_is_laid_down(place: Place) -> 
     handler = FakeHandler()
     process = place.start(handler)
 
-    class Stops(Script):
-        def next(self) -> Any:
-            process.consumer.stopping.set()
-            raise DOWN
-
-    handler.script = Stops()
+    handler.script = Stopping(process)
     process.give(1, 2)
     in_hand = place.notes.read(NAME, SHARD)
     assert in_hand
