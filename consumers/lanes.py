@@ -1,13 +1,15 @@
 """Two lanes: two senders read every request, and each takes those of its own priority.
 
 Priority: the request's > the template's metadata.json > transactional. A template may change while one of
-the two still has its older version, so that each takes a request for the other's. Bulk looks after that: what
-it left to the other lane it looks up in the ledger some minutes later, and takes what nobody has claimed.
+the two still has its older version, so that each takes a request for the other's. Bulk looks after that:
+
+    left to the other lane ── 20 s ──► in the ledger? ─┬► claimed ─► finished
+                                                       └► not yet ── 5 min ──► nor now? ─► sent by bulk
 """
 
-from collections import deque
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from jinja2 import Template
@@ -21,6 +23,7 @@ from pipeline.times import Clock
 
 __all__ = ["Lane", "priority_of"]
 
+LOOK_AFTER = timedelta(seconds=20)  # the other lane has mostly claimed it by then
 OVERLOOKED_AFTER = timedelta(minutes=5)  # longer than any sender keeps a template without looking at it
 
 
@@ -54,12 +57,20 @@ def _shown(priority: Template, data: Any) -> str:
         return ""
 
 
+@dataclass(slots=True, eq=False)
+class _Left:
+    """To the other lane; when to look whether it took the task."""
+
+    task: Task
+    look_at: datetime
+
+
 class Lane:
     """One shard's requests, as one of the two senders sees them."""
 
     def __init__(self, mine: Priority, templates: Templates, ledger: Claimed, now: Clock) -> None:
         self._mine, self._templates, self._ledger, self._now = mine, templates, ledger, now
-        self._left: deque[Task] = deque()
+        self._left: list[_Left] = []
 
     def is_mine(self, task: Task) -> bool:
         """Raises Unavailable where the template can't be looked up."""
@@ -69,17 +80,31 @@ class Lane:
     def leave(self, task: Task) -> None:
         """To the other lane: for good, or until it is time to see whether it took the task."""
         if self._mine == "bulk":
-            self._left.append(task)
+            self._left.append(_Left(task, task.record.arrival + LOOK_AFTER))
         else:
             task.finish()
 
+    def settle(self) -> None:
+        """Finish what the other lane has claimed, before its time. Raises Unavailable."""
+        self._unclaimed(self._left)
+
     def overlooked(self) -> list[Task]:
         """What was left long ago and nobody has claimed. Raises Unavailable."""
-        before = self._now() - OVERLOOKED_AFTER
-        due = [task for task in self._left if task.record.arrival <= before]
-        known = set(self._ledger.known([task.email_id for task in due])) if due else set()
-        self._left = deque(task for task in self._left if task.record.arrival > before)
-        for task in due:
-            if task.email_id in known:
-                task.finish()
-        return [task for task in due if task.email_id not in known]
+        now = self._now()
+        unclaimed = self._unclaimed([left for left in self._left if left.look_at <= now])
+        for left in unclaimed:
+            left.look_at = left.task.record.arrival + OVERLOOKED_AFTER
+        overlooked = {left for left in unclaimed if left.look_at <= now}
+        self._left = [left for left in self._left if left not in overlooked]
+        return [left.task for left in unclaimed if left in overlooked]
+
+    def _unclaimed(self, looked_at: Sequence[_Left]) -> list[_Left]:
+        """Those of them that nobody has claimed; the others are finished."""
+        if not looked_at:
+            return []
+        known = set(self._ledger.known([left.task.email_id for left in looked_at]))
+        claimed = {left for left in looked_at if left.task.email_id in known}
+        self._left = [left for left in self._left if left not in claimed]
+        for left in claimed:
+            left.task.finish()
+        return [left for left in looked_at if left not in claimed]

@@ -58,6 +58,8 @@ class Sender(Handler):
         return self._watermark.durable
 
     def settle(self, deadline: float) -> None:
+        if self._lane:
+            self._lane.settle()
         self._watermark.wait(deadline - time.monotonic())
 
     def drain(self, deadline: float) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consumers.lanes import OVERLOOKED_AFTER, Lane, priority_of
+from consumers.lanes import LOOK_AFTER, OVERLOOKED_AFTER, Lane, priority_of
 from consumers.ledger import Claim, MemoryLedger
 from consumers.mail import Refusal
 from consumers.tasks import Task
@@ -104,8 +104,33 @@ def test_bulk_keeps_an_eye_on_what_it_left_until_it_has_been_claimed() -> None:
     road.lane.leave(road.task("m1"))
     assert (road.lane.overlooked(), road.finished) == ([], [])
     road.ledger.claim([Claim("m1", "e1", "token", 0.0)])
+    assert (road.lane.overlooked(), road.finished) == ([], [])
+    road.clock.now += LOOK_AFTER
+    assert (road.lane.overlooked(), road.finished) == ([], ["m1"])
+
+
+def test_what_was_claimed_late_is_finished_and_not_sent() -> None:
+    road = Road("bulk")
+    road.lane.leave(road.task("m1"))
+    road.clock.now += LOOK_AFTER
+    assert (road.lane.overlooked(), road.finished) == ([], [])
+    road.ledger.claim([Claim("m1", "e1", "token", 0.0)])
+    road.clock.now += LOOK_AFTER
+    assert (road.lane.overlooked(), road.finished) == ([], [])
     road.clock.now += OVERLOOKED_AFTER
     assert (road.lane.overlooked(), road.finished) == ([], ["m1"])
+
+
+def test_at_the_end_of_a_shard_nobody_waits_for_what_has_been_claimed() -> None:
+    road = Road("bulk")
+    road.lane.leave(road.task("m1"))
+    road.lane.leave(road.task("m2"))
+    road.ledger.claim([Claim("m2", "e1", "token", 0.0)])
+    road.lane.settle()
+    assert road.finished == ["m2"]
+    road.ledger.claim([Claim("m1", "e1", "token", 0.0)])
+    road.lane.settle()
+    assert road.finished == ["m2", "m1"]
 
 
 def test_a_request_that_both_lanes_left_is_sent_by_bulk() -> None:
