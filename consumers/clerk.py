@@ -102,20 +102,26 @@ class Clerk:
             case Standing.SPENT:
                 return State(self._duplicate(task, standing))
             case Standing.BUSY:
-                return Defer(standing.send_before + rules.call_timeout + rules.grace - now)
+                return Defer(self._over(standing) - now)
             case Standing.ABANDONED:
-                return self._put_off(task) or self._taken_over(task, standing, mine)
+                return self._put_off(task, standing) or self._taken_over(task, standing, mine)
 
-    def _put_off(self, task: Task) -> Defer | None:
+    def _put_off(self, task: Task, standing: Claim) -> Defer | None:
         """After an outage the feedback may be in the log and not yet read: a grace passes while we read.
 
-        What comes back because of an open claim lies in the log behind the feedback that came within the
-        grace. Where it is read late, other shards may still be behind: once more, and no oftener.
+        What comes back because of this open claim lies in the log behind the feedback that came within its
+        grace; what came back because of an earlier one doesn't. Where it is read late, other shards may still
+        be behind: once more, and no oftener.
         """
-        if task.reason not in {OPEN_CLAIM, OPEN_CLAIM_AGAIN}:
+        arrival = task.record.arrival.timestamp()
+        if task.reason not in {OPEN_CLAIM, OPEN_CLAIM_AGAIN} or arrival < self._over(standing):
             return Defer(self._rules.grace)
-        late = (self._now() - task.record.arrival).total_seconds() > IN_TIME
+        late = self._now().timestamp() - arrival > IN_TIME
         return Defer(self._rules.grace, OPEN_CLAIM_AGAIN) if late and task.reason == OPEN_CLAIM else None
+
+    def _over(self, standing: Claim) -> float:
+        """When no feedback of this claim is waited for any more."""
+        return standing.send_before + self._rules.call_timeout + self._rules.grace
 
     def _taken_over(self, task: Task, standing: Claim, mine: Claim) -> Verdict:
         taken = replace(mine, attempt=standing.attempt + 1)

@@ -201,14 +201,28 @@ def test_whoever_meets_an_abandoned_claim_for_the_first_time_waits_another_grace
 def test_a_deferred_request_that_is_read_late_waits_another_grace(scene: Scene) -> None:
     """The shard with the feedback may be as far behind."""
     scene.claimed()
-    scene.clock.forward(UNTIL_ABANDONED)
+    scene.clock.forward(UNTIL_ABANDONED + IN_TIME + 1)
     assert scene.verdict(late=IN_TIME + 1) == Defer(GRACE, OPEN_CLAIM_AGAIN)
 
 
 def test_a_deferred_request_that_is_read_late_waits_no_third_time(scene: Scene) -> None:
     scene.claimed()
-    scene.clock.forward(UNTIL_ABANDONED)
+    scene.clock.forward(UNTIL_ABANDONED + 1e6)
     assert isinstance(scene.verdict(reason=OPEN_CLAIM_AGAIN, late=1e6), Send)
+
+
+@pytest.mark.parametrize("reason", [OPEN_CLAIM, OPEN_CLAIM_AGAIN])
+def test_what_came_back_because_of_an_earlier_claim_waits_another_grace(scene: Scene, reason: str) -> None:
+    """It lies before the feedback that would close the claim which stands now.
+
+    log:  request ─────────────── Send Due(A) ────────────── feedback of B
+    A:    claim ─► dies
+    B:           … ─► replace(A's, attempt 2) ─► SES ─► dies
+    C:                                     Send Due(A), read late: B's, abandoned ─► defer ─► feedback: close
+    """
+    scene.taken_over()
+    scene.clock.forward(UNTIL_ABANDONED)
+    assert scene.verdict(reason=reason, late=1) == Defer(GRACE)
 
 
 def test_an_abandoned_claim_is_taken_over_as_the_next_attempt(scene: Scene) -> None:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -151,7 +151,7 @@ class Run:
         CheckpointTable(self.aws.client("dynamodb"), CHECKPOINTS).create()
         self.log = KinesisLog(self.aws.client("kinesis"), self.settings.stream_name)
         (shard,) = self.log.shards()
-        self._reader, self._events = self.log.reader(shard.id, None), list[Event]()
+        self._reader, self._records = self.log.reader(shard.id, None), list[tuple[datetime, Event]]()
         self.asked: list[Envelope] = []
         self.repeated: list[Envelope] = []
         self._dice = random.Random(weather.seed)
@@ -231,10 +231,13 @@ class Run:
         return [event for event in self.events() if isinstance(event.body, kinds)]
 
     def events(self) -> list[Event]:
-        """The whole log, of which only the new part is read."""
+        return [event for _, event in self.records()]
+
+    def records(self) -> list[tuple[datetime, Event]]:
+        """The whole log by arrival, of which only the new part is read."""
         while records := self._reader.read(10_000).records:
-            self._events += [decode(record.data) for record in records]
-        return self._events
+            self._records += [(record.arrival, decode(record.data)) for record in records]
+        return self._records
 
     def claims(self) -> dict[str, Claim]:
         table = self.settings.send_ledger_table_name
@@ -266,6 +269,16 @@ class Run:
             assert facts == {closed.to_bytes()}, email_id
         duplicates = {event.id for event in self.facts(MailDuplicate)}
         assert len(duplicates) == len(self.repeated)
+
+    def timeline(self, email_id: str) -> str:
+        """For a person: when SES took a mail, and when the log heard of it."""
+        mails = [mail for mail in self.aws.ses.mails() if ids.from_tag(mail.tags["emailId"]) == email_id]
+        lines = [f"{mail.time:%X.%f} SES took {mail.message_id}" for mail in mails]
+        for arrival, event in self.records():
+            if getattr(event.body, "email_id", None) == email_id:
+                message = getattr(event.body, "message_id", "")
+                lines.append(f"{arrival:%X.%f} {event.envelope.detail_type} {message} of {event.time}")
+        return "\n".join([email_id, *sorted(lines)])
 
     def report(self) -> str:
         """For a person: how rough it was."""
@@ -300,6 +313,8 @@ def nothing_personal(told: str) -> None:
 
 
 def one_mail_each(run: Run) -> None:
+    twice = [email_id for email_id, count in run.mails.items() if count > 1]
+    print(*map(run.timeline, twice), sep="\n\n")  # noqa: T201
     assert run.mails == dict.fromkeys(run.ids, 1)
 
 
