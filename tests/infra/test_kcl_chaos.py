@@ -25,7 +25,6 @@ from tests.infra.java import needs_java
 from tests.infra.test_thousand_requests import Ran, good_request, publish
 
 GRACE = 15
-LATE = ConsumerName.SENDER_BULK  # what it left to the other lane it checkpoints five minutes later
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,11 @@ def _is_shard(process: Path, group: int) -> bool:
         return False
 
 
-def until(done: Callable[[], Any], seconds: float = 120.0) -> None:
+def until(done: Callable[[], Any], seconds: float = 120.0, why: Callable[[], str] = str) -> None:
+    """`why` tells what is missing."""
     deadline = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < deadline, f"{done.__name__} did not come true"
+        assert time.monotonic() < deadline, f"{done.__name__} did not come true {why()}"
         time.sleep(0.1)
 
 
@@ -111,15 +111,21 @@ class Chaos:
         }
 
     def settled(self) -> bool:
-        """Every shard that was closed is done, every other one has an owner, and all was finished."""
-        done = all(self._is_done(consumer) for consumer in ConsumerName if consumer != LATE)
-        return done and self.engine.aws.ses.pending() == 0 and self.sent >= self.requests
+        return not self.unsettled()
 
-    def _is_done(self, consumer: str) -> bool:
-        leases, alive = self.leases(consumer), {shard["ShardId"] for shard in self.open_shards()}
-        ended = all(at == "SHARD_END" for shard, (at, _) in leases.items() if shard not in alive)
-        owned = all(leases.get(shard, ("", ""))[1] for shard in alive)
-        return ended and owned and all(self._is_read(shard, leases[shard][0]) for shard in alive)
+    def unsettled(self) -> str:
+        """What is missing until all was finished, every closed shard is done and every other one has an owner."""
+        if self.sent < self.requests or self.engine.aws.ses.pending():
+            return f"{self.sent} mails of {self.requests}, and feedback of {self.engine.aws.ses.pending()}"
+        alive = {shard["ShardId"] for shard in self.open_shards()}
+        return ", ".join(
+            f"{consumer} at {shard}: {checkpoint or 'no lease'} of {owner or 'nobody'}"
+            for consumer in ConsumerName
+            for shard, (checkpoint, owner) in (dict.fromkeys(alive, ("", "")) | self.leases(consumer)).items()
+            if not (
+                owner and self._is_read(shard, checkpoint) if shard in alive else checkpoint == "SHARD_END"
+            )
+        )
 
     def _is_read(self, shard: str, checkpoint: str) -> bool:
         after = int(checkpoint) if checkpoint.isdigit() else None
@@ -155,7 +161,7 @@ def gone_through(requests: int, rate: float, seed: int, opening: ExitStack) -> N
     opening.callback(second.stop)
     chaos.reshard()
     chaos.flow.join()
-    until(chaos.settled, 240.0)
+    until(chaos.settled, 240.0, chaos.unsettled)
     second.stop()
     engine.drain()
     chaos.check()
