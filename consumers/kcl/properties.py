@@ -1,7 +1,6 @@
 """The properties of a MultiLangDaemon, for KCL 2.x and 3.x.
 
 Source: https://github.com/awslabs/amazon-kinesis-client-python/blob/master/samples/sample.properties
-3.x is written after its documentation; it has not been run here.
 """
 
 from collections.abc import Mapping
@@ -41,7 +40,7 @@ class Application:
 
 
 def text(application: Application, kcl_major: int) -> str:
-    lines = _common(application) | (_of_2() if kcl_major < 3 else _of_3())
+    lines = _common(application) | (_of_2() if kcl_major < 3 else _of_3(application))
     if application.endpoint:
         lines |= _at(application)
     return "".join(f"{name} = {value}\n" for name, value in lines.items())
@@ -70,8 +69,13 @@ def _of_2() -> dict[str, object]:
     return {"AWSCredentialsProvider": "DefaultAWSCredentialsProviderChain"}
 
 
-def _of_3() -> dict[str, object]:
-    return {"AwsCredentialsProvider": "DefaultCredentialsProvider", "isGracefulLeaseHandoffEnabled": "true"}
+def _of_3(application: Application) -> dict[str, object]:
+    return {
+        "AwsCredentialsProvider": "DefaultCredentialsProvider",
+        "isGracefulLeaseHandoffEnabled": "true",
+        # One worker gives the leases out, by default at every second failover: for so long nobody reads a dead worker's.
+        "leaseAssignmentIntervalMillis": round(application.failover * 1000),
+    }
 
 
 def _at(application: Application) -> dict[str, object]:

@@ -90,7 +90,9 @@ def test_the_daemon_waits_for_longer_than_a_process_takes_for_draining() -> None
 def test_the_second_version_takes_credentials_by_their_old_name() -> None:
     told = properties(POLLING, 2)
     assert told["AWSCredentialsProvider"] == "DefaultAWSCredentialsProviderChain"
-    assert told.keys().isdisjoint({"AwsCredentialsProvider", "isGracefulLeaseHandoffEnabled"})
+    assert told.keys().isdisjoint(
+        {"AwsCredentialsProvider", "isGracefulLeaseHandoffEnabled", "leaseAssignmentIntervalMillis"}
+    )
 
 
 def test_the_third_version_takes_credentials_by_their_new_name_and_hands_leases_over() -> None:
@@ -98,6 +100,10 @@ def test_the_third_version_takes_credentials_by_their_new_name_and_hands_leases_
     assert told["AwsCredentialsProvider"] == "DefaultCredentialsProvider"
     assert told["isGracefulLeaseHandoffEnabled"] == "true"
     assert "AWSCredentialsProvider" not in told
+
+
+def test_the_third_version_gives_leases_out_as_often_as_workers_may_be_silent() -> None:
+    assert properties(replace(POLLING, failover=2.5), 3)["leaseAssignmentIntervalMillis"] == "2500"
 
 
 def test_a_later_version_is_told_what_the_third_is() -> None:
