@@ -39,6 +39,8 @@ lock:
 	@$(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--group dev pyproject.toml -o requirements.lock
+	@.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--extra kcl pyproject.toml -o infra/image.lock
 
 clean:
 	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
