@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from pipeline.appending import MAX_KEY, Entry
 from pipeline.archive import UNREADABLE
-from pipeline.codec import Event, Unreadable, decode
+from pipeline.codec import Logged, Unreadable, decode
 from pipeline.envelope import OUR_SOURCE, SES_SOURCE
 from pipeline.events import SendDue
 from pipeline.log import Log, Place
@@ -67,7 +67,7 @@ class Dead:
     fault: str = ""
 
     @property
-    def event(self) -> Event | Unreadable | None:
+    def event(self) -> Logged | Unreadable | None:
         try:
             return decode(self.entry.data) if self.entry else None
         except Unreadable as error:
@@ -76,12 +76,12 @@ class Dead:
     @property
     def kind(self) -> str:
         event = self.event
-        return event.kind if isinstance(event, Event) else UNREADABLE if event else ""
+        return event.kind if isinstance(event, Logged) else UNREADABLE if event else ""
 
     @property
     def email_id(self) -> str:
         event = self.event
-        return getattr(event.body, "email_id", None) or "" if isinstance(event, Event) else ""
+        return getattr(event.body, "email_id", None) or "" if isinstance(event, Logged) else ""
 
 
 def dead(queue: Queue, message: Message, origin: Origin) -> Dead:
@@ -113,7 +113,7 @@ def _request(message: Message, _: Origin) -> Dead:
     attempts = told.get("RETRY_ATTEMPTS", "")
     found = Dead(message, Entry(data, message.id), reason, attempts=_number(attempts))
     event = found.event
-    key = event.envelope.id if isinstance(event, Event) else message.id
+    key = event.envelope.id if isinstance(event, Logged) else message.id
     return replace(found, entry=Entry(data, key[:MAX_KEY]))
 
 

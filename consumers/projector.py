@@ -84,7 +84,7 @@ class Projector(Handler):
 
 def readable(records: Sequence[Record]) -> list[Event]:
     """The events among the records; the others leave their trace in the archive."""
-    events = []
+    events: list[Event] = []
     for record in records:
         try:
             events.append(decode(record.data))

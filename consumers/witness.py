@@ -23,7 +23,7 @@ from consumers.ledger import Claim, Ledger
 from consumers.mail import Refusal
 from consumers.settling import Outcome
 from consumers.tasks import Task
-from pipeline.codec import Event, Request, decode
+from pipeline.codec import Logged, Request, decode
 from pipeline.events import MailSent
 from pipeline.feedback import Feedback
 from pipeline.log import Log, Record
@@ -44,7 +44,7 @@ class Heard:
 
     email_id: str
     feedback: Feedback
-    event: Event
+    event: Logged
     record: Record
     finish: Callable[[], None]
 

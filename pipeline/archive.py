@@ -1,14 +1,13 @@
 """What the archive keeps of each record: the columns, and an allow-list of fields for each kind.
 
-Never archived: `templateData`, bodies, unknown fields, headers, IP addresses, raw user agents, the query
-part of links. Bytes that are no event are kept as digest, size and error.
+Never archived: `templateData`, bodies, unknown fields, headers, and of feedback what `pipeline.keeping` leaves
+out. Bytes that are no event are kept as digest, size and error. `pipeline.archived` reads rows back.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from pipeline import addresses, times
 from pipeline.codec import Event, Other, Request, Unreadable, decode
@@ -19,14 +18,16 @@ from pipeline.events import (
     MailFact,
     MailFailed,
     MailSent,
+    RetryNotNeeded,
     SendingFact,
 )
 from pipeline.feedback import Feedback
+from pipeline.keeping import kept
 from pipeline.log import Record, sequence_text
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "UNREADABLE", "row"]
+__all__ = ["COLUMNS", "COLUMN_OF_FEEDBACK", "SCHEMA_VERSION", "UNREADABLE", "row"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no `deferrals`, and no `ses_message_id` of a `Retry Not Needed`
 UNREADABLE = "Unreadable"
 
 ColumnType = Literal["string", "timestamp", "int32", "bool"]
@@ -59,15 +60,14 @@ COLUMNS: Mapping[str, ColumnType] = {
     "rest": "string",  # JSON: the other fields that the allow-list lets through
 }
 
-_REST_OF_FEEDBACK = (
-    "feedbackId",
-    "smtpStatus",
-    "diagnosticCode",
-    "complaintSubType",
-    "delayType",
-    "reason",
-    "errorMessage",
-)
+COLUMN_OF_FEEDBACK: Mapping[str, str] = {
+    "bounceType": "bounce_type",
+    "bounceSubType": "bounce_sub_type",
+    "complaintFeedbackType": "complaint_type",
+    "link": "link",
+    "agentClass": "agent_class",
+    "machine": "machine",
+}
 _REST_OF_FACTS = (
     "toEmail",
     "errorMessage",
@@ -80,6 +80,7 @@ _REST_OF_FACTS = (
     "consumer",
     "error",
     "attempts",
+    "deferrals",
     "schemaVersion",
 )
 
@@ -121,20 +122,16 @@ def _request(body: Request) -> dict[str, Any]:
 
 
 def _feedback(body: Feedback) -> dict[str, Any]:
-    facts = body.facts
+    facts = kept(body.facts)
+    columns = {column: facts.pop(name, None) for name, column in COLUMN_OF_FEEDBACK.items()}
     return {
         "email_id": body.email_id,
         "original_email_id": body.original_email_id,
         "attempt": body.retry_attempt,
         "ses_message_id": body.message_id,
         "mail_time": times.parse(body.mail_time),
-        "bounce_type": facts.get("bounceType"),
-        "bounce_sub_type": facts.get("bounceSubType"),
-        "complaint_type": facts.get("complaintFeedbackType"),
-        "link": _without_query(facts.get("link")),
-        "agent_class": _agent_class(facts.get("userAgent")),
-        "machine": facts.get("machine"),
-        "rest": _json(_allowed(facts, _REST_OF_FEEDBACK) | {"recipients": list(body.recipients)}),
+        **columns,
+        "rest": _json(facts | {"recipients": list(body.recipients)}),
     } | (_recipient(body.recipients[0]) if body.recipients else {})
 
 
@@ -162,7 +159,7 @@ def _mail_fact(body: MailFact) -> dict[str, Any]:
         "template": body.template_name,
         "subject": body.subject,
         "metadata": _json(body.metadata),
-        "ses_message_id": body.ses_message_id if isinstance(body, MailSent) else None,
+        "ses_message_id": body.ses_message_id if isinstance(body, MailSent | RetryNotNeeded) else None,
         "error_code": body.error_code if isinstance(body, MailFailed) else None,
     } | (_recipient(body.to_email) if body.to_email else {})
 
@@ -197,30 +194,3 @@ def _text(value: Any) -> str | None:
 
 def _json(value: Any) -> str | None:
     return json.dumps(value, separators=(",", ":")) if isinstance(value, dict) and value else None
-
-
-def _without_query(link: Any) -> str | None:
-    if not isinstance(link, str):
-        return None
-    try:
-        parts = urlsplit(link)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    except ValueError:
-        return None
-
-
-_AGENTS = (
-    ("GoogleImageProxy", "gmail proxy"),
-    ("YahooMailProxy", "yahoo proxy"),
-    ("iPhone", "mobile"),
-    ("Android", "mobile"),
-    ("Outlook", "desktop client"),
-    ("Thunderbird", "desktop client"),
-    ("Mozilla", "browser"),
-)
-
-
-def _agent_class(agent: Any) -> str | None:
-    if not isinstance(agent, str):
-        return None
-    return next((name for mark, name in _AGENTS if mark in agent), "other")

@@ -14,7 +14,7 @@ from pipeline.envelope import OUR_SOURCE, SES_SOURCE, Envelope
 from pipeline.events import EMAIL_REQUEST, FACTS, Fact
 from pipeline.feedback import Feedback
 
-__all__ = ["Event", "Request", "Unreadable", "decode"]
+__all__ = ["Event", "Logged", "Other", "Request", "Unreadable", "decode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,12 @@ class Event:
     time: str
     kind: str
     body: Request | Fact | Feedback | Other
+
+
+@dataclass(frozen=True, slots=True)
+class Logged(Event):
+    """An event as it stands in the log."""
+
     envelope: Envelope
 
 
@@ -49,7 +55,7 @@ LONGEST_SOURCE = 256
 _NO_EVENT = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
 
 
-def decode(data: bytes) -> Event:
+def decode(data: bytes) -> Logged:
     """Raises Unreadable."""
     try:
         try:
@@ -63,7 +69,7 @@ def decode(data: bytes) -> Event:
         raise Unreadable(f"{type(error).__name__}: {error}") from error
 
 
-def _too_deep(error: json_text.TooDeep) -> Event:
+def _too_deep(error: json_text.TooDeep) -> Logged:
     """A request in a form that can't be used is a request still: its client is to hear of it."""
     envelope = Envelope.model_validate(error.shallow())
     if envelope.detail_type != EMAIL_REQUEST:
@@ -71,17 +77,17 @@ def _too_deep(error: json_text.TooDeep) -> Event:
     return _event(envelope, f"it is {error}")
 
 
-def _event(envelope: Envelope, fault: str | None = None) -> Event:
+def _event(envelope: Envelope, fault: str | None = None) -> Logged:
     if envelope.detail_type == EMAIL_REQUEST:
         if len(envelope.source) > LONGEST_SOURCE:
             fault = fault or f"its source has more than {LONGEST_SOURCE} characters"
         email_id = ids.email_id_of(envelope.id, envelope.detail)
         request = Request(email_id, envelope.source[:LONGEST_SOURCE], envelope.detail, fault)
-        return Event(envelope.id, envelope.time, EMAIL_REQUEST, request, envelope)
+        return Logged(envelope.id, envelope.time, EMAIL_REQUEST, request, envelope)
     if envelope.source == OUR_SOURCE and envelope.detail_type in FACTS:
         fact = FACTS[envelope.detail_type].model_validate(envelope.detail)
-        return Event(envelope.id, envelope.time, envelope.detail_type, fact, envelope)
+        return Logged(envelope.id, envelope.time, envelope.detail_type, fact, envelope)
     if envelope.source == SES_SOURCE and "mail" in envelope.detail:
         body = feedback.parse(envelope.detail, envelope.detail_type, envelope.time)
-        return Event(ids.content_id(envelope.detail), body.time, body.type, body, envelope)
-    return Event(envelope.id, envelope.time, envelope.detail_type, Other(), envelope)
+        return Logged(ids.content_id(envelope.detail), body.time, body.type, body, envelope)
+    return Logged(envelope.id, envelope.time, envelope.detail_type, Other(), envelope)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pipeline import times
 from pipeline.archive import UNREADABLE
-from pipeline.codec import Event, Request, Unreadable, decode
+from pipeline.codec import Logged, Request, Unreadable, decode
 from pipeline.events import (
     EMAIL_REQUEST,
     FACTS,
@@ -42,7 +42,7 @@ class Seen(NamedTuple):
     """A record with its event, or with why it holds none."""
 
     record: Record
-    event: Event | Unreadable
+    event: Logged | Unreadable
 
     @classmethod
     def of(cls, record: Record) -> "Seen":
@@ -57,7 +57,7 @@ class Seen(NamedTuple):
 
     @property
     def kind(self) -> str:
-        return self.event.kind if isinstance(self.event, Event) else UNREADABLE
+        return self.event.kind if isinstance(self.event, Logged) else UNREADABLE
 
     @property
     def email_id(self) -> str | None:
@@ -86,12 +86,12 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
-def _own_id(event: Event | Unreadable, name: str) -> str | None:
-    return getattr(event.body, name, None) if isinstance(event, Event) else None
+def _own_id(event: Logged | Unreadable, name: str) -> str | None:
+    return getattr(event.body, name, None) if isinstance(event, Logged) else None
 
 
-def _content(record: Record, event: Event | Unreadable) -> dict[str, Any]:
-    if isinstance(event, Event):
+def _content(record: Record, event: Logged | Unreadable) -> dict[str, Any]:
+    if isinstance(event, Logged):
         return event.envelope.model_dump(by_alias=True)
     return {"error": str(event), "data": b64encode(record.data).decode()}
 
@@ -99,7 +99,7 @@ def _content(record: Record, event: Event | Unreadable) -> dict[str, Any]:
 # What is said of an event.
 
 
-def _words(record: Record, event: Event | Unreadable) -> Words:
+def _words(record: Record, event: Logged | Unreadable) -> Words:
     if isinstance(event, Unreadable):
         where = f"{len(record.data):,} bytes at {record.shard} {record.sequence}"
         return [("", str(event)), ("", where)]

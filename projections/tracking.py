@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pipeline.codec import Event
 from pipeline.events import MailFact, RetryNotNeeded
 from pipeline.feedback import Feedback
+from pipeline.keeping import kept
 from projections.status import highest, slot_of
 
 __all__ = ["Known", "Mail", "Slot", "empty", "fold", "join", "of"]
@@ -85,7 +86,7 @@ def _feedback(feedback: Feedback) -> dict[str, Any]:
         "retryAttempt": feedback.retry_attempt,
         "toEmail": next(iter(feedback.recipients), None),
         "sesMessageId": feedback.message_id,
-        **feedback.facts,
+        **kept(feedback.facts),
     }
 
 

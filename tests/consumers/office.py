@@ -17,7 +17,7 @@ from consumers.settling import Settler
 from consumers.templates import Templates, compiled
 from consumers.witness import Witness
 from pipeline import ids
-from pipeline.codec import Event, Request, decode
+from pipeline.codec import Logged, Request, decode
 from pipeline.events import Fact, MailFact, MailFailed, MailSent, RetryNotNeeded, SendDue
 from pipeline.log import Record
 from pipeline.memory import MemoryLog
@@ -184,7 +184,7 @@ class Office:
 
     # ── What came of it ──
 
-    def facts(self, *kinds: type[Fact]) -> list[Event]:
+    def facts(self, *kinds: type[Fact]) -> list[Logged]:
         events = [decode(record.data) for record in self.records()]
         return [event for event in events if isinstance(event.body, kinds or Fact)]
 

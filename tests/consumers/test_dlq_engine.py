@@ -12,7 +12,7 @@ import pytest
 from infra.embedded.pipes import Run
 from infra.local import LocalEngine, LocalOptions
 from pipeline import ids
-from pipeline.codec import Event
+from pipeline.codec import Logged
 from projections import tracking
 from tests.infra.asking import letters, publish, row, until
 from tests.infra.running import STACK, Running, run
@@ -52,7 +52,7 @@ def await_row(engine: LocalEngine, email_id: str, **fields: str) -> Mapping[str,
     return until(reached, what=f"{email_id} with {fields}")
 
 
-def failing(what: Callable[..., Any], about: str, given: Sequence[Event]) -> Any:
+def failing(what: Callable[..., Any], about: str, given: Sequence[Logged]) -> Any:
     if any(each.kind == "Mail Sent" and each.envelope.detail["emailId"] == about for each in given):
         raise ZeroDivisionError("no such case")
     return what(given)

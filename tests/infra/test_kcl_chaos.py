@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from consumers.names import ConsumerName
 from infra.kcl_host import KclHost
 from infra.local import LocalEngine, LocalOptions
 from pipeline import ids
+from pipeline.codec import Logged, decode
 from tests.infra.java import needs_java
 from tests.infra.test_thousand_requests import Ran, good_request, publish
+from tests.infra.timelines import timeline
 
 GRACE = 15
 
@@ -66,6 +69,10 @@ class Chaos:
         for start in range(0, self.requests, 10):
             publish(self.engine, [good_request(number) for number in range(start, start + 10)])
             time.sleep(max(0.0, begun + start / self.rate - time.monotonic()))
+
+    def mails(self) -> Counter[str | None]:
+        """How many SES took, by the id that they bear."""
+        return Counter(ids.from_tag(mail.tags["emailId"]) for mail in self.engine.aws.ses.mails())
 
     @property
     def sent(self) -> int:
@@ -115,8 +122,9 @@ class Chaos:
 
     def unsettled(self) -> str:
         """What is missing until all was finished, every closed shard is done and every other one has an owner."""
-        if self.sent < self.requests or self.engine.aws.ses.pending():
-            return f"{self.sent} mails of {self.requests}, and feedback of {self.engine.aws.ses.pending()}"
+        asked, pending = {f"mail-{number}" for number in range(self.requests)}, self.engine.aws.ses.pending()
+        if pending or not asked <= self.mails().keys():
+            return f"{len(asked - self.mails().keys())} mails, feedback of {pending}"
         alive = {shard["ShardId"] for shard in self.open_shards()}
         return ", ".join(
             f"{consumer} at {shard}: {checkpoint or 'no lease'} of {owner or 'nobody'}"
@@ -132,13 +140,18 @@ class Chaos:
         return not self.engine.log.reader(shard, after).read(1).records
 
     def check(self) -> None:
-        ran = Ran(self.engine)
-        sent = Counter(ids.from_tag(mail.tags["emailId"]) for mail in self.engine.aws.ses.mails())
-        first = {key: count for key, count in sent.items() if key and key.startswith("mail-")}
-        assert first == {f"mail-{number}": 1 for number in range(self.requests)}
+        ran = Ran(self.engine, self.requests)
+        twice = [key for key, count in self.mails().items() if key and count > 1]
+        assert [timeline(self.engine.aws, self.log(), key) for key in twice] == []
         outcomes = {f"mail-{number}": ran.rows.get(f"mail-{number}") for number in range(self.requests)}
         assert [key for key, row in outcomes.items() if row is None or row.status == "sent"] == []
         assert Counter((shard, sequence) for shard, sequence, _ in ran.archived) == ran.streamed
+
+    def log(self) -> Iterator[tuple[datetime, Logged]]:
+        for shard in self.engine.log.shards():
+            reader = self.engine.log.reader(shard.id, None)
+            while records := reader.read().records:
+                yield from ((record.arrival, decode(record.data)) for record in records)
 
 
 def gone_through(requests: int, rate: float, seed: int, opening: ExitStack) -> None:

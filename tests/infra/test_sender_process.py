@@ -31,13 +31,14 @@ from infra.embedded import EmbeddedAws
 from infra.embedded.ses import Faults, SesConfig
 from infra.stack import configuration, deploy
 from pipeline import ids, times
-from pipeline.codec import Event, decode
+from pipeline.codec import Logged, decode
 from pipeline.envelope import Envelope
 from pipeline.events import MailDuplicate, MailFailed, MailSent
 from pipeline.kinesis import KinesisLog
 from pipeline.settings import Settings
 from tests import builders
 from tests.infra.sender_process import CHECKPOINTS, Plan
+from tests.infra.timelines import timeline
 
 ROOT = Path(__file__).parents[2]
 STACK = "engine"
@@ -151,7 +152,7 @@ class Run:
         CheckpointTable(self.aws.client("dynamodb"), CHECKPOINTS).create()
         self.log = KinesisLog(self.aws.client("kinesis"), self.settings.stream_name)
         (shard,) = self.log.shards()
-        self._reader, self._records = self.log.reader(shard.id, None), list[tuple[datetime, Event]]()
+        self._reader, self._records = self.log.reader(shard.id, None), list[tuple[datetime, Logged]]()
         self.asked: list[Envelope] = []
         self.repeated: list[Envelope] = []
         self._dice = random.Random(weather.seed)
@@ -230,10 +231,10 @@ class Run:
     def facts(self, *kinds: type) -> list[Any]:
         return [event for event in self.events() if isinstance(event.body, kinds)]
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[Logged]:
         return [event for _, event in self.records()]
 
-    def records(self) -> list[tuple[datetime, Event]]:
+    def records(self) -> list[tuple[datetime, Logged]]:
         """The whole log by arrival, of which only the new part is read."""
         while records := self._reader.read(10_000).records:
             self._records += [(record.arrival, decode(record.data)) for record in records]
@@ -270,16 +271,6 @@ class Run:
         duplicates = {event.id for event in self.facts(MailDuplicate)}
         assert len(duplicates) == len(self.repeated)
 
-    def timeline(self, email_id: str) -> str:
-        """For a person: when SES took a mail, and when the log heard of it."""
-        mails = [mail for mail in self.aws.ses.mails() if ids.from_tag(mail.tags["emailId"]) == email_id]
-        lines = [f"{mail.time:%X.%f} SES took {mail.message_id}" for mail in mails]
-        for arrival, event in self.records():
-            if getattr(event.body, "email_id", None) == email_id:
-                message = getattr(event.body, "message_id", "")
-                lines.append(f"{arrival:%X.%f} {event.envelope.detail_type} {message} of {event.time}")
-        return "\n".join([email_id, *sorted(lines)])
-
     def report(self) -> str:
         """For a person: how rough it was."""
         attempts = Counter(claim.attempt for claim in self.claims().values())
@@ -314,7 +305,7 @@ def nothing_personal(told: str) -> None:
 
 def one_mail_each(run: Run) -> None:
     twice = [email_id for email_id, count in run.mails.items() if count > 1]
-    print(*map(run.timeline, twice), sep="\n\n")  # noqa: T201
+    print(*(timeline(run.aws, run.records(), each) for each in twice), sep="\n\n")  # noqa: T201
     assert run.mails == dict.fromkeys(run.ids, 1)
 
 

@@ -54,6 +54,7 @@ class Ran:
     """What stands after the run, read once."""
 
     engine: LocalEngine
+    requests: int = REQUESTS
 
     @cached_property
     def rows(self) -> dict[str, Mail]:
@@ -61,7 +62,7 @@ class Ran:
         table = TrackingTable(
             self.engine.client("dynamodb"), settings.tracking_table_name, settings.retention
         )
-        wanted = [f"mail-{number}" for number in range(REQUESTS)] + list(MALFORMED)
+        wanted = [f"mail-{number}" for number in range(self.requests)] + list(MALFORMED)
         return {key: stored.state for key, stored in table.load(wanted).items()}
 
     @cached_property

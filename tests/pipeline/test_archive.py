@@ -61,7 +61,7 @@ EVERYTHING: Mapping[str, Envelope] = {
 
 
 def test_the_columns_are_these() -> None:
-    assert SCHEMA_VERSION == 1
+    assert SCHEMA_VERSION == 2
     assert dict(COLUMNS) == {
         "event_id": "string",
         "kind": "string",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import archive, ids
-from pipeline.codec import Event, Other, Request, Unreadable, decode
+from pipeline.codec import Logged, Other, Request, Unreadable, decode
 from pipeline.feedback import Feedback
 from tests.builders import (
     NINE,
@@ -267,7 +267,7 @@ def test_the_sentence_names_what_is_wrong(data: bytes, named: str) -> None:
 # ── Anything at all ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def outcome(data: bytes) -> Event | None:
+def outcome(data: bytes) -> Logged | None:
     """Anything but an event or Unreadable fails the test."""
     try:
         return decode(data)

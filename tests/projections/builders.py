@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline import times
-from pipeline.codec import Event, decode
+from pipeline.codec import Logged, decode
 from pipeline.envelope import OUR_SOURCE
 from pipeline.events import AddressReleased, AddressSuppressed, Fact, SendingPaused, SendingResumed
 from tests.builders import (
@@ -141,7 +141,7 @@ def opened(email_id: str | None, time: str, bot: str | None = "Unlikely", **more
     return feedback("Open", email_id, time, part={"isBotEvent": bot}, **more)
 
 
-def events(records: Iterable[bytes]) -> list[Event]:
+def events(records: Iterable[bytes]) -> list[Logged]:
     return [decode(record) for record in records]
 
 
