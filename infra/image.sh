@@ -15,7 +15,7 @@ pip_install() {
     trap 'rm -rf "$tools"' EXIT
     "${PYTHON:-python3}" -m venv "$tools"
     "$tools/bin/python" -m pip --python "$tree/bin/python" --no-cache-dir --disable-pip-version-check \
-        --quiet install --compile "$@"
+        --quiet install --compile --use-pep517 "$@"
 }
 
 dependencies() {
