@@ -186,16 +186,37 @@ class NotesTable:
         if not row:
             return None
         checkpoint, record = (int(row[name]) if name in row else None for name in ("checkpoint", "record"))
-        return Note(checkpoint, row["starts"], record, row.get("attempts", 0))
+        return Note(checkpoint, row["starts"], record, row.get("attempts", 0), row.get("beat", 0))
 
-    def write(self, consumer: str, shard: str, note: Note) -> None:
-        item = _note_key(consumer, shard) | {"starts": marshal(note.starts)}
-        if note.checkpoint is not None:
-            item["checkpoint"] = marshal(sequence_text(note.checkpoint))
-        if note.record is not None:
-            item |= {"record": marshal(sequence_text(note.record)), "attempts": marshal(note.attempts)}
+    def write(self, consumer: str, shard: str, note: Note, owner: str) -> None:
         with service_errors("DynamoDB"):
-            self._client.put_item(TableName=self._table, Item=item)
+            self._client.put_item(TableName=self._table, Item=_note_item(consumer, shard, note, owner))
+
+    def change(self, consumer: str, shard: str, note: Note, owner: str) -> bool:
+        with service_errors("DynamoDB"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=_note_item(consumer, shard, note, owner),
+                    ConditionExpression="#owner = :owner",
+                    ExpressionAttributeNames={"#owner": "owner"},
+                    ExpressionAttributeValues={":owner": {"S": owner}},
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
+
+
+def _note_item(consumer: str, shard: str, note: Note, owner: str) -> dict[str, Any]:
+    item = _note_key(consumer, shard) | {"starts": marshal(note.starts), "owner": {"S": owner}}
+    if note.checkpoint is not None:
+        item["checkpoint"] = marshal(sequence_text(note.checkpoint))
+    if note.record is not None:
+        item |= {"record": marshal(sequence_text(note.record)), "attempts": marshal(note.attempts)}
+        item["beat"] = marshal(note.beat)
+    return item
 
 
 def _note_key(consumer: str, shard: str) -> dict[str, Any]:

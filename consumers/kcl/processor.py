@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial, wraps
@@ -24,7 +25,7 @@ from amazon_kclpy.checkpoint_error import CheckpointError
 from amazon_kclpy.v3.processor import RecordProcessorBase
 
 from consumers import pulse
-from consumers.in_hand import InHand, Killed, Notes
+from consumers.in_hand import TOUCH_SECONDS, InHand, Killed, Notes
 from consumers.one_machine import Consumer
 from consumers.patience import Patience, Stopped
 from consumers.runner import Runner
@@ -82,6 +83,8 @@ class ShardProcessor(RecordProcessorBase):
         self._patience = Patience(consumer.name, consumer.stopping, consumer.metrics)
         self._next_checkpoint = 0.0
         self._living, self._health = False, threading.Lock()
+        self._suspicious = self._doubting = False
+        self._done_with_doubt = threading.Event()
 
     @_or_end
     def initialize(self, initialize_input: Any) -> None:
@@ -102,7 +105,7 @@ class ShardProcessor(RecordProcessorBase):
         self._patience.pause(0)  # once the process stops, nothing new is begun
         records = [_record(self._shard, raw) for raw in process_records_input.records]
         checkpointer = process_records_input.checkpointer
-        if records and self._suspicious:
+        if records and self._in_doubt():
             self._one_by_one(records, checkpointer)
         else:
             if records:
@@ -111,8 +114,23 @@ class ShardProcessor(RecordProcessorBase):
         self._write(checkpointer)
         self.alive()
 
+    def _in_doubt(self) -> bool:
+        """Whether one of the first records may be a killer. The process before this one may still have it in hand."""
+        if self._suspicious and not self._doubting:
+            while not self._patience.call(self._in_hand.is_clear):
+                self._patience.pause(1.0)
+            self._suspicious = self._doubting = self._in_hand.suspicious
+            if self._doubting:
+                threading.Thread(target=self._touch, name="in hand", daemon=True).start()
+        return self._suspicious
+
+    def _touch(self) -> None:
+        while not self._done_with_doubt.wait(TOUCH_SECONDS):
+            with suppress(EngineError):  # then the next start may count one death too many
+                self._in_hand.touch()
+
     def _one_by_one(self, records: Sequence[Record], checkpointer: Any) -> None:
-        """The first records of a third start at the same checkpoint: one of them may have killed the others.
+        """The first records of a start in doubt: one of them may have killed the processes before.
 
         Each gets a moment to be finished before the next one, as long as the batch has some left.
         """
@@ -127,6 +145,7 @@ class ShardProcessor(RecordProcessorBase):
             self._runner.settle(min(1.0, max(0.0, until - time.monotonic())))
         self._write(checkpointer, now=True)
         if self._checkpoint != self._begun_at:  # else the next start comes to these again
+            self._done_with_doubt.set()
             self._patience.call(self._in_hand.lay_down)
             self._suspicious = False
 
@@ -167,6 +186,7 @@ class ShardProcessor(RecordProcessorBase):
     def _end(self) -> None:
         self._shift.consumer.stopping.set()
         self._runner.drain(time.monotonic() + self._shift.grace)
+        self._done_with_doubt.set()
         try:
             self._in_hand.lay_down()
         except Unavailable as error:  # one start too many is counted; that ends nobody
