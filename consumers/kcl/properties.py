@@ -70,11 +70,16 @@ def _of_2() -> dict[str, object]:
 
 
 def _of_3(application: Application) -> dict[str, object]:
+    """One worker gives the leases out, to each that has reported within two intervals of reporting.
+
+    By default that is once in two failovers, and a minute in which the dead are given shards, too.
+    """
+    failover = round(application.failover * 1000)
     return {
         "AwsCredentialsProvider": "DefaultCredentialsProvider",
         "isGracefulLeaseHandoffEnabled": "true",
-        # One worker gives the leases out, by default at every second failover: for so long nobody reads a dead worker's.
-        "leaseAssignmentIntervalMillis": round(application.failover * 1000),
+        "leaseAssignmentIntervalMillis": failover,
+        "workerMetricsReporterFreqInMillis": failover,
     }
 
 

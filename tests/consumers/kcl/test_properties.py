@@ -102,8 +102,10 @@ def test_the_third_version_takes_credentials_by_their_new_name_and_hands_leases_
     assert "AWSCredentialsProvider" not in told
 
 
-def test_the_third_version_gives_leases_out_as_often_as_workers_may_be_silent() -> None:
-    assert properties(replace(POLLING, failover=2.5), 3)["leaseAssignmentIntervalMillis"] == "2500"
+@pytest.mark.parametrize("name", ["leaseAssignmentIntervalMillis", "workerMetricsReporterFreqInMillis"])
+def test_the_third_version_gives_leases_to_the_living_as_soon_as_a_worker_counts_as_silent(name: str) -> None:
+    assert properties(replace(POLLING, failover=2.5), 3)[name] == "2500"
+    assert name not in properties(POLLING, 2)
 
 
 def test_a_later_version_is_told_what_the_third_is() -> None:
