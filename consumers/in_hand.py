@@ -69,7 +69,7 @@ class InHand:
         self._notes, self._place, self._checkpoint = notes, (consumer, shard), checkpoint
         self._monotonic, self._owner = monotonic, uuid.uuid4().hex
         self._lock = threading.Lock()
-        self._written = False
+        self._note, self._written = Note(), False
         self._learn(notes.read(consumer, shard) or Note())
 
     @property
