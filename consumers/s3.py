@@ -7,8 +7,8 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -21,7 +21,7 @@ from pipeline.aws import error_code, service_errors
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ArchiveBucket", "TemplateBucket", "TemplateFolder"]
+__all__ = ["ArchiveBucket", "Listed", "TemplateBucket", "TemplateFolder"]
 
 MISSING = {"NoSuchKey", "404"}
 MOST_TEMPLATES = 50
@@ -168,6 +168,14 @@ class TemplateBucket:
         return known
 
 
+class Listed(NamedTuple):
+    """A file of the archive as the bucket lists it; `size` in bytes."""
+
+    key: str
+    size: int
+    written: datetime
+
+
 class ArchiveBucket:
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client, self._bucket = client, bucket
@@ -193,6 +201,27 @@ class ArchiveBucket:
         with service_errors("S3"):
             last = self._last_key(shard, lately) or self._last_key(shard, "events/")
             return self._facts(last) if last else None
+
+    def files(self) -> Iterator[Listed]:
+        """Every file of the archive, by the hours of their first records."""
+        with service_errors("S3"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix="events/"
+            )
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    yield Listed(each["Key"], each["Size"], each["LastModified"].astimezone(UTC))
+
+    def end_of(self, key: str, length: int) -> bytes:
+        """The last bytes of a file, or the whole one where it is shorter; none of a file that is gone or empty."""
+        with service_errors("S3"):
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=-{length}")
+            except ClientError as error:
+                if error_code(error) not in {"InvalidRange", "NoSuchKey"}:
+                    raise
+                return b""
+            return answer["Body"].read()
 
     def _last_key(self, shard: str, start_after: str) -> str | None:
         pages = self._client.get_paginator("list_objects_v2").paginate(

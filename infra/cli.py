@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+import consumers.archive_commands
 import consumers.commands
 import consumers.dlq_commands
 import infra.commands
@@ -32,6 +33,7 @@ for module in (
     projections.commands,
     consumers.commands,
     consumers.dlq_commands,
+    consumers.archive_commands,
 ):
     app.add_typer(module.commands)
 

@@ -156,3 +156,21 @@ def nowhere() -> dict[str, str]:
 def one_line(text: str) -> str:
     (line,) = text.strip().splitlines()
     return line
+
+
+def test_the_archive_says_what_it_holds_and_proves_that_it_is_complete(engine: Running) -> None:
+    asked = engine.command("send", "--to", "di@example.com", "--template", "welcome", "--data", "userName=Di")
+    assert asked.returncode == 0, asked.stderr
+    deadline = time.monotonic() + 60
+    while not (told := json.loads(engine.command("archive", "status", "--json").stdout))["files"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert told["bytes"] > 0
+    assert {"shardId"} == {each["shard"].split("-")[0] for each in told["shards"]}
+    checked = engine.command("archive", "check", "--json")
+    found = json.loads(checked.stdout)
+    assert (checked.returncode, found["faults"]) == (0, [])
+    assert found["records"] > 0
+    assert found["comparedWithStream"] > 0
+    assert "complete: " in engine.command("archive", "check", "--chain-only").stdout
+    assert "last written" in engine.command("archive", "status").stdout
