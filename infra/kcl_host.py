@@ -9,6 +9,7 @@ from typing import Any
 
 from consumers.kcl.daemon import Daemon
 from consumers.names import ConsumerName
+from infra.leader_lock import release
 from infra.worker import GRACE_SECONDS, WorkerOptions, daemon_of
 from pipeline.errors import Unavailable
 from pipeline.log import Log
@@ -77,6 +78,7 @@ class KclHost:
                 lived = time.monotonic() - begun
                 backoff = BACKOFF if lived > LONGEST_BACKOFF else min(2 * backoff, LONGEST_BACKOFF)
                 _log.warning("the daemon of %s ended with %s and is started again", name, code)
+                release(self._dynamodb, self.daemons[name].application)
                 self._stopping.wait(backoff)
                 self.daemons[name], begun = self._started(name), time.monotonic()
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from consumers.kcl.daemon import Daemon, installed
 from consumers.kcl.properties import READS, Application
 from consumers.names import ConsumerName
+from infra.aws import client
+from infra.leader_lock import release
 from pipeline.settings import Settings
 
 __all__ = ["ENVIRONMENT", "GRACE_SECONDS", "LEAST_HANG", "WorkerOptions", "daemon_of", "run"]
@@ -80,6 +82,7 @@ def run(consumer: ConsumerName, settings: Settings, region: str, options: Worker
     while not asked.is_set():
         code = daemon.wait(0.2)
         if code is not None:
+            release(client("dynamodb"), daemon.application)
             return code if code >= 0 else 128 - code
     daemon.stop(GRACE_SECONDS)
     return 0

@@ -80,7 +80,7 @@ class Daemon:
         environment: Mapping[str, str],
         write: Callable[[str], object] = lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
     ) -> None:
-        self._write = write
+        self.application, self._write = application, write
         self._folder = tempfile.TemporaryDirectory(prefix="kcl-")
         folder = Path(self._folder.name)
         (folder / "app.properties").write_text(text(application, found.major))
