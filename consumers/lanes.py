@@ -4,7 +4,7 @@ Priority: the request's > the template's metadata.json > transactional. A templa
 the two still has its older version, so that each takes a request for the other's. Bulk looks after that:
 
     left to the other lane ── 20 s ──► in the ledger? ─┬► claimed ─► finished
-                                                       └► not yet ── 5 min ──► nor now? ─► sent by bulk
+                                                       └► not yet ── 40, 80, … s, 5 min ──► nor now? ─► sent by bulk
 """
 
 from collections.abc import Collection, Sequence
@@ -93,7 +93,8 @@ class Lane:
         now = self._now()
         unclaimed = self._unclaimed([left for left in self._left if left.look_at <= now])
         for left in unclaimed:
-            left.look_at = left.task.record.arrival + OVERLOOKED_AFTER
+            arrival = left.task.record.arrival
+            left.look_at = arrival + min(2 * (now - arrival), OVERLOOKED_AFTER)
         overlooked = {left for left in unclaimed if left.look_at <= now}
         self._left = [left for left in self._left if left not in overlooked]
         return [left.task for left in unclaimed if left in overlooked]

@@ -109,16 +109,21 @@ def test_bulk_keeps_an_eye_on_what_it_left_until_it_has_been_claimed() -> None:
     assert (road.lane.overlooked(), road.finished) == ([], ["m1"])
 
 
-def test_what_was_claimed_late_is_finished_and_not_sent() -> None:
+def test_what_was_claimed_late_is_finished_and_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at when it is 20, 40, 80 … seconds old, and last after five minutes."""
     road = Road("bulk")
-    road.lane.leave(road.task("m1"))
-    road.clock.now += LOOK_AFTER
-    assert (road.lane.overlooked(), road.finished) == ([], [])
-    road.ledger.claim([Claim("m1", "e1", "token", 0.0)])
-    road.clock.now += LOOK_AFTER
-    assert (road.lane.overlooked(), road.finished) == ([], [])
-    road.clock.now += OVERLOOKED_AFTER
-    assert (road.lane.overlooked(), road.finished) == ([], ["m1"])
+    task = road.task("m1")
+    road.lane.leave(task)
+    looks = list[float]()
+
+    def unknown(_: Any) -> list[str]:
+        looks.append((road.clock() - task.record.arrival).total_seconds())
+        return []
+
+    monkeypatch.setattr(road.ledger, "known", unknown)
+    while not road.lane.overlooked():
+        road.clock.now += timedelta(seconds=1)
+    assert looks == [20, 40, 80, 160, 300]
 
 
 def test_at_the_end_of_a_shard_nobody_waits_for_what_has_been_claimed() -> None:
