@@ -77,17 +77,22 @@ def _of_original(fact: RetryNotNeeded) -> dict[str, Any]:
     """What the retry that wasn't sent says of the mail that arrived."""
     said = {"toEmail": fact.to_email, "originalEmailId": fact.original_email_id, "retryId": fact.email_id}
     said |= {"sesMessageId": fact.ses_message_id, "reason": fact.reason}
-    return {name: value for name, value in said.items() if value is not None}
+    return _known(said)
 
 
 def _feedback(feedback: Feedback) -> dict[str, Any]:
-    return {
+    said = {
         "originalEmailId": feedback.original_email_id,
         "retryAttempt": feedback.retry_attempt,
         "toEmail": next(iter(feedback.recipients), None),
         "sesMessageId": feedback.message_id,
         **kept(feedback.facts),
     }
+    return _known(said)
+
+
+def _known(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def join(one: Mail, other: Mail) -> Mail:
