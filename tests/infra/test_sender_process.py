@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +35,7 @@ from pipeline.codec import Logged, decode
 from pipeline.envelope import Envelope
 from pipeline.events import MailDuplicate, MailFailed, MailSent
 from pipeline.kinesis import KinesisLog
+from pipeline.log import Record
 from pipeline.settings import Settings
 from tests import builders
 from tests.infra.sender_process import CHECKPOINTS, Plan
@@ -152,7 +153,7 @@ class Run:
         CheckpointTable(self.aws.client("dynamodb"), CHECKPOINTS).create()
         self.log = KinesisLog(self.aws.client("kinesis"), self.settings.stream_name)
         (shard,) = self.log.shards()
-        self._reader, self._records = self.log.reader(shard.id, None), list[tuple[datetime, Logged]]()
+        self._reader, self._records = self.log.reader(shard.id, None), list[tuple[Record, Logged]]()
         self.asked: list[Envelope] = []
         self.repeated: list[Envelope] = []
         self._dice = random.Random(weather.seed)
@@ -234,10 +235,10 @@ class Run:
     def events(self) -> list[Logged]:
         return [event for _, event in self.records()]
 
-    def records(self) -> list[tuple[datetime, Logged]]:
-        """The whole log by arrival, of which only the new part is read."""
+    def records(self) -> list[tuple[Record, Logged]]:
+        """The whole log, of which only the new part is read."""
         while records := self._reader.read(10_000).records:
-            self._records += [(record.arrival, decode(record.data)) for record in records]
+            self._records += [(record, decode(record.data)) for record in records]
         return self._records
 
     def claims(self) -> dict[str, Claim]:
