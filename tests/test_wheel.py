@@ -28,7 +28,12 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_carries_all_that_is_read_at_run_time(unpacked: Path) -> None:
-    for name in ("infra/stack.yaml", "analytics/sql/events.sql", "templates/welcome/template.html"):
+    for name in (
+        "infra/stack.yaml",
+        "analytics/sql/events.sql",
+        "projections/sql/mails.sql",
+        "templates/welcome/template.html",
+    ):
         assert (unpacked / name).is_file(), name
     assert not (unpacked / "tests").exists()
 

@@ -1,0 +1,8 @@
+"""The consumers' tables on DynamoDB: the ledger of sends, the grants of its pace, the hosts' notes and checkpoints."""
+
+from consumers.dynamodb.checkpoints import CheckpointTable
+from consumers.dynamodb.ledger import LedgerTable
+from consumers.dynamodb.notes import NotesTable
+from consumers.dynamodb.pace import PaceTable
+
+__all__ = ["CheckpointTable", "LedgerTable", "NotesTable", "PaceTable"]
