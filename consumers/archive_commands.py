@@ -14,6 +14,7 @@ from rich.filesize import decimal
 from rich.progress import Progress
 from rich.table import Table
 
+from consumers.archiver import shard_of
 from consumers.chain import Archived, Broken, Comparison, Fault, chains, faults
 from consumers.parquet import NeedsMore, facts_of
 from consumers.s3 import ArchiveBucket, Listed
@@ -111,7 +112,7 @@ def _bucket(engine: Engine) -> ArchiveBucket:
 
 
 def _shard(file: Listed) -> str:
-    return file.key.rpartition("/")[2].rpartition("_")[0]
+    return shard_of(file.key)
 
 
 def _hour(file: Listed) -> str:

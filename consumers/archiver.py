@@ -21,7 +21,7 @@ from consumers.parquet import encoded_records
 from pipeline.archive import SCHEMA_VERSION
 from pipeline.log import Record, sequence_text
 
-__all__ = ["ArchiveFiles", "Archiver", "FileFacts", "file_key"]
+__all__ = ["ArchiveFiles", "Archiver", "FileFacts", "file_key", "shard_of"]
 
 FLUSH_BYTES = 64 * 1024 * 1024
 LONGEST_SPAN = timedelta(hours=1)
@@ -42,6 +42,10 @@ class ArchiveFiles(Protocol):
 def file_key(shard: str, after: int, first_arrival: datetime) -> str:
     arrival = first_arrival.astimezone(UTC)
     return f"events/dt={arrival:%Y-%m-%d}/hh={arrival:%H}/{shard}_{sequence_text(after)}.parquet"
+
+
+def shard_of(key: str) -> str:
+    return key.rpartition("/")[2].rpartition("_")[0]
 
 
 class Archiver(Handler):

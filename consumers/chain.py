@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, pairwise
 
+from consumers.archiver import shard_of
 from pipeline.log import Record
 
 __all__ = ["Archived", "Broken", "Comparison", "Fault", "chains", "faults"]
@@ -57,7 +58,7 @@ def faults(files: Sequence[Archived | Broken]) -> Iterator[Fault]:
     """What the files alone tell."""
     for file in files:
         if isinstance(file, Broken):
-            yield Fault(_shard_of(file.key), file.why, file.key)
+            yield Fault(shard_of(file.key), file.why, file.key)
     broken = {_after_of(file.key) for file in files if isinstance(file, Broken)}
     for shard, chain in chains(file for file in files if isinstance(file, Archived)).items():
         if chain[0].after and (shard, 0) not in broken:
@@ -108,10 +109,6 @@ class Comparison:
         return self._chain[place - 1] if place and sequence <= self._chain[place - 1].last else None
 
 
-def _shard_of(key: Key) -> str:
-    return key.rpartition("/")[2].rpartition("_")[0]
-
-
 def _after_of(key: Key) -> tuple[str, int]:
     after = key.rpartition("_")[2].removesuffix(".parquet")
-    return _shard_of(key), int(after) if after.isdigit() else -1
+    return shard_of(key), int(after) if after.isdigit() else -1
