@@ -6,9 +6,8 @@ import duckdb
 
 from pipeline.archive import COLUMNS
 
-__all__ = ["EVENTS_A_MAIL", "write_archive"]
+__all__ = ["write_archive"]
 
-EVENTS_A_MAIL = 10 / 3
 MAILS_A_FILE = 60_000  # about what fits into a flush of the archiver's
 
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ", "int32": "INTEGER", "bool": "BOOLEAN"}
