@@ -129,7 +129,12 @@ def join(one: History, other: History) -> History:
 def _since(released: str, dated: frozenset[Dated]) -> frozenset[Dated]:
     """Those that aren't older than the release; each begins with its time."""
     since = frozenset(each for each in dated if each[0] >= released)
-    return since if len(since) <= KEPT else frozenset(heapq.nlargest(KEPT, since, key=str))
+    return since if len(since) <= KEPT else frozenset(heapq.nlargest(KEPT, since, key=_order))
+
+
+def _order(dated: Cause | tuple[str, str]) -> tuple[str, ...]:
+    """The latest are the greatest; by all that they say, so that the same are kept whoever chooses."""
+    return tuple(part or "" for part in dated)
 
 
 def fold(events: Iterable[Event]) -> dict[str, History]:
