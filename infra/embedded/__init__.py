@@ -20,6 +20,7 @@ from moto.sqs.models import sqs_backends
 from infra.embedded import (
     atomic_requests,
     bounded_memory,
+    cheap_transactions,
     cloudformation,
     dispatch,
     in_process,
@@ -55,6 +56,7 @@ BEHAVIOURS = (
     kinesis_records,
     kinesis_streams,
     partiql,
+    cheap_transactions,
     sqs_counting,
     cloudformation,
     atomic_requests,  # last: its locks go around everything

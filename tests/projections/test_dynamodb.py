@@ -231,7 +231,8 @@ def one_cause(address: str) -> list[suppression.Cause]:
 def test_more_than_a_page_of_suppressed_addresses_is_listed(tables: Tables) -> None:
     """A page of a scan ends at 1 MB."""
     wanted = {f"paged-{n}@x.example" for n in range(1000)}
-    heed(tables, *(suppress(address, at(), "x" * 256) for address in wanted))
+    said = suppression.fold(events(suppress(address, at(), "x" * 256) for address in wanted))
+    merge(tables.suppression, said, suppression.join)
     assert wanted <= {row["email"] for row in tables.suppression.all_suppressed()}
 
 
