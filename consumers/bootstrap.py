@@ -11,10 +11,11 @@ from botocore.config import Config
 from consumers.archiver import Archiver
 from consumers.clerk import Clerk, ClerkRules
 from consumers.delivery import Delivery
-from consumers.dynamodb import LedgerTable, PaceTable
+from consumers.dynamodb import LedgerTable, MarksTable, PaceTable
 from consumers.eventbridge import EventBus
 from consumers.gates import BounceRate, Gates, Holds, Limits
 from consumers.handler import Handler
+from consumers.hearing import Ear, Hearing
 from consumers.lanes import Lane
 from consumers.mail import Mailer
 from consumers.metrics import MeasuredMailer, Metrics
@@ -74,7 +75,9 @@ class Consumers:
         self._templates = TemplateBucket(TemplateFolder(self._client("s3"), settings.template_bucket_name))
         self._dynamodb = dynamodb = self._client("dynamodb", config=UNCHECKED)
         self._ledger = LedgerTable(dynamodb, settings.send_ledger_table_name, settings.retention, now)
+        self._marks = MarksTable(dynamodb, settings.reputation_table_name)
         self._holds = HoldsTable(dynamodb, settings.reputation_table_name)
+        self._hearing = Hearing(self._marks, self.log, now)
         self._reputation = ReputationTable(
             dynamodb, settings.reputation_table_name, settings.retention, with_simulator=with_simulator
         )
@@ -102,10 +105,11 @@ class Consumers:
             witness = Witness(desk, self._ledger, self.log) if lane == "transactional" else None
             return Sending(desk, self._settings.sends_in_flight), witness
 
-        def handler(_shard: str, _after: int | None) -> Sender:
+        def handler(shard: str, after: int | None) -> Sender:
             sending, witness = parts()
             lanes = Lane(lane, self._templates, self._ledger, self._now)
-            return Sender(sending, log, lanes, witness)
+            ear = Ear(witness, self._marks, shard, after) if witness else None
+            return Sender(sending, log, lanes, witness, ear)
 
         return Consumer(name, handler, self._parking(name), stopping, self._metrics(name))
 
@@ -159,7 +163,7 @@ class Consumers:
         settings, ses = self._settings, self._client("sesv2", config=CALL_ONCE)
         metrics, parking = self._metrics(f"sender-{lane}"), self._parking(f"sender-{lane}")
         return Desk(
-            clerk=Clerk(self._ledger, self._delays, self._rules(), self._now),
+            clerk=Clerk(self._ledger, self._delays, self._rules(), self._now, self._hearing.is_heard),
             mails=self._mails(),
             suppressions=self._suppression(),
             delivery=self._delivery(metrics),

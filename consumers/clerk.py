@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from consumers.gates import BOUNCE_RATE
 from consumers.ledger import Claim, Ledger, Standing, meaning
@@ -15,9 +16,7 @@ from pipeline.events import Fact, MailDuplicate, MailFact, MailFailed, SendDue
 from pipeline.times import Clock
 
 __all__ = [
-    "IN_TIME",
     "OPEN_CLAIM",
-    "OPEN_CLAIM_AGAIN",
     "Clerk",
     "ClerkRules",
     "Defer",
@@ -43,8 +42,7 @@ class State:
 
 
 OPEN_CLAIM = "open claim"
-OPEN_CLAIM_AGAIN = "open claim, read late"
-IN_TIME = 15.0  # seconds from a deferred request's coming back until it is read
+LISTENING = 5.0  # seconds until it is asked again whether all feedback is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +66,28 @@ class ClerkRules:
     call_timeout: float = 10.0
 
 
+@dataclass(frozen=True, slots=True)
 class Clerk:
-    def __init__(
-        self,
-        ledger: Ledger,
-        delays: Delays,
-        rules: ClerkRules,
-        now: Clock,
-        new_token: Callable[[], str] = lambda: uuid.uuid4().hex,
-    ) -> None:
-        self._ledger, self._delays, self._rules = ledger, delays, rules
-        self._now, self._new_token = now, new_token
+    """`is_heard`: whether all feedback that arrived before a moment has closed its claim."""
+
+    ledger: Ledger
+    delays: Delays
+    rules: ClerkRules
+    now: Clock
+    is_heard: Callable[[datetime], bool]
+    new_token: Callable[[], str] = lambda: uuid.uuid4().hex
 
     def new_claim(self, task: Task) -> Claim:
         """Made once for a task, and put again under the same token when the answer was lost."""
         due = self._send_before()
-        return Claim(task.email_id, task.event_id, self._new_token(), due, place=task.place)
+        return Claim(task.email_id, task.event_id, self.new_token(), due, place=task.place)
 
     def verdicts(self, tasks: Sequence[Task], mine: Sequence[Claim]) -> list[Verdict]:
-        standing = self._ledger.claim(mine)
+        standing = self.ledger.claim(mine)
         return [self._verdict(*each) for each in zip(tasks, mine, standing, strict=True)]
 
     def _verdict(self, task: Task, mine: Claim, standing: Claim) -> Verdict:
-        rules, now = self._rules, self._now().timestamp()
+        rules, now = self.rules, self.now().timestamp()
         asked = (
             mine if task.request else replace(mine, event_id=standing.event_id)
         )  # it can't be told any more
@@ -107,29 +104,28 @@ class Clerk:
                 return self._put_off(task, standing) or self._taken_over(task, standing, mine)
 
     def _put_off(self, task: Task, standing: Claim) -> Defer | None:
-        """After an outage the feedback may be in the log and not yet read: a grace passes while we read.
+        """Feedback that came within the grace may be in the log and not yet read.
 
-        What comes back because of this open claim lies in the log behind the feedback that came within its
-        grace; what came back because of an earlier one doesn't. Where it is read late, other shards may still
-        be behind: once more, and no oftener.
+        What comes back because of this open claim came after its grace; what came back because of an earlier
+        one did not, and who asks again does so at any time: a grace passes first. Then all that came until the
+        claim was over must be heard, in every shard.
         """
-        arrival = task.record.arrival.timestamp()
-        if task.reason not in {OPEN_CLAIM, OPEN_CLAIM_AGAIN} or arrival < self._over(standing):
-            return Defer(self._rules.grace)
-        late = self._now().timestamp() - arrival > IN_TIME
-        return Defer(self._rules.grace, OPEN_CLAIM_AGAIN) if late and task.reason == OPEN_CLAIM else None
+        over = self._over(standing)
+        if task.reason != OPEN_CLAIM or task.record.arrival.timestamp() < over:
+            return Defer(self.rules.grace)
+        return None if self.is_heard(datetime.fromtimestamp(over, UTC)) else Defer(LISTENING)
 
     def _over(self, standing: Claim) -> float:
         """When no feedback of this claim is waited for any more."""
-        return standing.send_before + self._rules.call_timeout + self._rules.grace
+        return standing.send_before + self.rules.call_timeout + self.rules.grace
 
     def _taken_over(self, task: Task, standing: Claim, mine: Claim) -> Verdict:
         taken = replace(mine, attempt=standing.attempt + 1)
-        return self._attempted(task, taken) if self._ledger.replace(standing, taken) else Defer(1.0)
+        return self._attempted(task, taken) if self.ledger.replace(standing, taken) else Defer(1.0)
 
     def _attempted(self, task: Task, mine: Claim) -> Verdict:
         """The first attempt is made; a further one, after an open claim was taken over, as the rules say."""
-        if mine.attempt == 1 or self._rules.resend_abandoned:
+        if mine.attempt == 1 or self.rules.resend_abandoned:
             return Send(mine)
         failed = MailFailed(
             **task.known(),
@@ -148,11 +144,11 @@ class Clerk:
         Raises:
             Ambiguous: it has been taken over or closed meanwhile.
         """
-        in_time = self._now().timestamp() + self._rules.call_timeout < claim.send_before
+        in_time = self.now().timestamp() + self.rules.call_timeout < claim.send_before
         if in_time and claim.attempt == 1:
             return claim
-        fresh = replace(claim, token=self._new_token(), send_before=self._send_before())
-        if not self._ledger.replace(claim, fresh):
+        fresh = replace(claim, token=self.new_token(), send_before=self._send_before())
+        if not self.ledger.replace(claim, fresh):
             raise Ambiguous("another sender has taken the claim over, or closed it")
         return fresh
 
@@ -166,13 +162,13 @@ class Clerk:
         One that was taken over stays, for whoever comes next: an earlier attempt may have reached SES.
         """
         if claim.attempt == 1:
-            self._ledger.release(claim)
+            self.ledger.release(claim)
         else:
-            self._ledger.replace(claim, replace(claim, token=self._new_token(), send_before=0.0))
+            self.ledger.replace(claim, replace(claim, token=self.new_token(), send_before=0.0))
 
     def defer(self, task: Task, seconds: float | None = None, reason: str = OPEN_CLAIM) -> None:
         """Let the request come back, by default when an open claim may be taken over."""
-        rules = self._rules
+        rules = self.rules
         due = SendDue(
             email_id=task.email_id,
             original_email_id=task.original_email_id,
@@ -182,7 +178,7 @@ class Clerk:
             deferrals=task.deferrals + (reason == BOUNCE_RATE),
         )
         wait = rules.hold + rules.call_timeout + rules.grace if seconds is None else seconds
-        self._delays.defer([due], round(wait) + 1)
+        self.delays.defer([due], round(wait) + 1)
 
     def _duplicate(self, task: Task, standing: Claim) -> Envelope:
         fact = MailDuplicate(
@@ -194,11 +190,11 @@ class Clerk:
         return self._stated(fact, ids.derived_id(fact.detail_type, task.email_id, task.event_id))
 
     def _stated(self, fact: Fact, event_id: str) -> Envelope:
-        return fact.envelope(event_id, times.text(self._now()))
+        return fact.envelope(event_id, times.text(self.now()))
 
     def _known(self, claim: Claim) -> Envelope:
         assert claim.outcome is not None
         return claim.outcome
 
     def _send_before(self) -> float:
-        return self._now().timestamp() + self._rules.hold
+        return self.now().timestamp() + self.rules.hold

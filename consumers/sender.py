@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from consumers.clerk import OPEN_CLAIM, OPEN_CLAIM_AGAIN
 from consumers.handler import Handler, Watermark
+from consumers.hearing import Ear
 from consumers.lanes import Lane
 from consumers.sending import Sending
 from consumers.tasks import Task
@@ -20,12 +20,20 @@ __all__ = ["Sender"]
 
 
 class Sender(Handler):
-    """For one shard; without a lane it takes every request, without a witness no feedback."""
+    """For one shard; without a lane it takes every request, without a witness no feedback.
+
+    `ear` notes how far the witness has heard the shard.
+    """
 
     def __init__(
-        self, sending: Sending, log: Log, lane: Lane | None = None, witness: Witness | None = None
+        self,
+        sending: Sending,
+        log: Log,
+        lane: Lane | None = None,
+        witness: Witness | None = None,
+        ear: Ear | None = None,
     ) -> None:
-        self._sending, self._log, self._lane, self._witness = sending, log, lane, witness
+        self._sending, self._log, self._lane, self._witness, self._ear = sending, log, lane, witness, ear
         self._watermark = Watermark()
 
     def process(self, records: Sequence[Record]) -> None:
@@ -36,23 +44,19 @@ class Sender(Handler):
                 begin()
         for task in self._lane.overlooked() if self._lane else ():
             self._sending.submit(task)
+        if self._ear:
+            self._ear.reached(records[-1].sequence if records else None)
 
     def _begun(self, record: Record) -> Callable[[], None]:
         """What is to be done with a record, once it is accepted."""
         match self._asked(record):
             case Task() as task if self._lane is None or self._lane.is_mine(task):
-                return partial(self._submit, task)
+                return partial(self._sending.submit, task)
             case Task() as task if self._lane:
                 return partial(self._lane.leave, task)
             case Heard() as heard if self._witness:
                 return partial(self._witness.put, heard)
         return partial(self._watermark.finish, record.sequence)
-
-    def _submit(self, task: Task) -> None:
-        """An open claim may be taken over only once the feedback that lies before it in the log is heard."""
-        if self._witness and task.reason in {OPEN_CLAIM, OPEN_CLAIM_AGAIN}:
-            self._witness.catch_up()
-        self._sending.submit(task)
 
     def durable(self) -> int | None:
         return self._watermark.durable
@@ -60,7 +64,8 @@ class Sender(Handler):
     def settle(self, deadline: float) -> None:
         if self._lane:
             self._lane.settle()
-        self._watermark.wait(deadline - time.monotonic())
+        if self._watermark.wait(deadline - time.monotonic()) and self._ear:
+            self._ear.finished()
 
     def drain(self, deadline: float) -> None:
         if self._witness:

@@ -9,7 +9,6 @@ nothing here, but for a place in a long queue.
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.errors import HeaderParseError
@@ -31,7 +30,6 @@ from pipeline.log import Log, Record
 __all__ = ["Heard", "Witness"]
 
 MOST_WAITING = 5000
-LONGEST_CATCHING_UP = 30.0
 ATTEMPTS = 2  # among others, and alone
 GATHER_SECONDS = 0.2  # for others, and for the owner, who mostly closes his claim himself
 
@@ -66,15 +64,10 @@ class Witness:
             self._unheard.add(heard)
         self._groups.put(heard)
 
-    def catch_up(self) -> None:
-        """Return once everything that has been put is heard, or is taking too long. Raises Stopped."""
-        before, until = self._snapshot(), time.monotonic() + LONGEST_CATCHING_UP
-        while not before.isdisjoint(self._snapshot()) and time.monotonic() < until:
-            self._desk.patience.pause(0.01)
-
-    def _snapshot(self) -> set["Heard"]:
+    @property
+    def unheard(self) -> frozenset["Heard"]:
         with self._lock:
-            return set(self._unheard)
+            return frozenset(self._unheard)
 
     def stop(self, timeout: float) -> None:
         """Hear what has been put, until the timeout."""

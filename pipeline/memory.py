@@ -15,6 +15,7 @@ from pipeline.appending import Entry, append_all, put_all
 from pipeline.envelope import Envelope
 from pipeline.errors import Unavailable
 from pipeline.log import Batch, Place, Record, Shard
+from pipeline.times import Clock
 
 __all__ = ["Crash", "Faults", "MemoryLog"]
 
@@ -51,8 +52,10 @@ class Faults:
 
 
 class MemoryLog:
-    def __init__(self, shards: int = 1, faults: Faults | None = None) -> None:
-        self._faults = faults or Faults()
+    """`now` tells when a record arrives; without it, times grow with the sequence numbers."""
+
+    def __init__(self, shards: int = 1, faults: Faults | None = None, now: Clock | None = None) -> None:
+        self._faults, self.now = faults or Faults(), now
         self._records: dict[str, list[Record]] = {f"shardId-{n:012d}": [] for n in range(shards)}
         self._closed: dict[str, tuple[str, ...]] = {}
         self._parents: dict[str, tuple[str, ...]] = {}
@@ -87,7 +90,8 @@ class MemoryLog:
             open_shards = [shard for shard in self._records if shard not in self._closed]
             shard = open_shards[int(md5(partition_key.encode()).hexdigest(), 16) % len(open_shards)]  # noqa: S324  as Kinesis does
             self._sequence += 1 + self._sequence % 7  # sparse, as real ones are
-            arrival = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self._sequence)
+            counted = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self._sequence)
+            arrival = self.now() if self.now else counted
             record = Record(data, partition_key, shard, self._sequence, arrival)
             self._records[shard].append(record)
             return record

@@ -1,13 +1,15 @@
 """Where mail is sent, over parts in memory: the log, the ledger and SES outlive the senders, which may die."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 
 from consumers.clerk import OPEN_CLAIM, Clerk, ClerkRules
 from consumers.delivery import Delivery
 from consumers.gates import BounceRate, Gates, Holds, Limits
+from consumers.hearing import Ear, Hearing, MemoryMarks
 from consumers.ledger import MemoryLedger
 from consumers.pace import MemoryGrants, Pace
 from consumers.parking import Parking
@@ -53,6 +55,11 @@ WELCOME = compiled(
     "welcome", "<p>Welcome, {{ userName }}</p>", None, '{"subject": "Welcome, {{ userName }}"}'
 )
 SENDER = ("Acme", "hello@acme.example")
+
+
+def hours() -> Callable[[], float]:
+    """A clock on which an hour passes from one look to the next: nothing is kept, nothing is waited for."""
+    return partial(next, count(0.0, 3600.0))
 
 
 def delivery_of(
@@ -107,16 +114,20 @@ class Office:
     clock: Clock = field(default_factory=Clock)
     reputation: FakeReputation = field(default_factory=FakeReputation)
     paused: list[Hold] = field(default_factory=list)
-    arrivals: dict[int, datetime] = field(default_factory=dict)
+    marks: MemoryMarks = field(default_factory=MemoryMarks)
     workers: list[Worker] = field(default_factory=list)
 
-    def worker(self, dies: str = "", in_flight: int = 4) -> Worker:
+    def __post_init__(self) -> None:
+        self.log.now = self.clock
+
+    def worker(self, dies: str = "", in_flight: int = 4, shard: str | None = None) -> Worker:
         life = Life(dies)
         ledger, log = MortalLedger(life, self.ledger), MortalLog(life, self.log)
         patience, settler_patience = Hurried("sender"), Hurried("settler")
         parking = Parking("sender", self.letters, log, self.clock)
+        hearing = Hearing(self.marks, self.log, self.clock, hours())
         desk = Desk(
-            clerk=Clerk(ledger, MortalDelays(life, self.delays), self.rules, self.clock),
+            clerk=Clerk(ledger, MortalDelays(life, self.delays), self.rules, self.clock, hearing.is_heard),
             mails=self.rows,
             suppressions=self.suppressions,
             delivery=delivery_of(self.templates, self.clock, self.reputation, paused=self.paused),
@@ -127,7 +138,8 @@ class Office:
             patience=patience,
         )
         sending, witness = Sending(desk, in_flight), Witness(desk, ledger, log, gather=0)
-        sender = Sender(sending, log, witness=witness)
+        ear = Ear(witness, self.marks, shard or self.log.shards()[0].id, None, hours())
+        sender = Sender(sending, log, witness=witness, ear=ear)
         self.workers.append(Worker(sender, sending, desk, witness, life))
         return self.workers[-1]
 
@@ -144,17 +156,13 @@ class Office:
 
     def append(self, data: bytes) -> Record:
         """A record that arrives now."""
-        record = self.log.append_bytes(data, "key")
-        self.arrivals[record.sequence] = self.clock()
-        return replace(record, arrival=self.clock())
+        return self.log.append_bytes(data, "key")
 
     def records(self) -> list[Record]:
         """The whole log."""
         shards = self.log.shards()
         return [
-            replace(record, arrival=self.arrivals.get(record.sequence, record.arrival))
-            for shard in shards
-            for record in self.log.reader(shard.id, None).read(100_000).records
+            record for shard in shards for record in self.log.reader(shard.id, None).read(100_000).records
         ]
 
     def come_due(self) -> list[Record]:

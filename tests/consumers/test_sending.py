@@ -638,7 +638,7 @@ def test_a_task_that_cannot_begin_keeps_no_other(office: Office) -> None:
             return verdicts
 
     worker = office.worker()
-    change(worker, clerk=Picky(office.ledger, office.delays, RULES, office.clock))
+    change(worker, clerk=Picky(office.ledger, office.delays, RULES, office.clock, lambda _: True))
     requests = [office.request("one"), office.request(), office.request("two")]
     gate = threading.Semaphore(0)
     office.mailer.scripts |= {name: Script(gate.release) for name in ("one", "two")}

@@ -6,6 +6,7 @@ W  whoever reads the feedback
 """
 
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,6 @@ import pytest
 
 from consumers.ledger import Claim, MemoryLedger
 from consumers.mail import Throttled
-from consumers.patience import Stopped
 from pipeline import ids
 from pipeline.events import MailFailed, MailSent
 from pipeline.log import Place, Record
@@ -565,50 +565,69 @@ def test_a_deferred_request_waits_for_the_feedback_before_it_in_the_log() -> Non
     """The two are looked at in threads of their own.
 
     log:  feedback ─ Send Due
-    B:    feedback: waits for the ledger … ─► close;  Send Due: waits for that ─► closed
+    B:    feedback: waits for the ledger … ─► close;  Send Due: not all is heard ─► defer ─► … ─► closed
     """
     ledger = Meddled()
     office = Office(ledger=ledger)
     request, gate = lost(office), Gate()
     feedback, due = reported(office), office.abandoned(request)
+    office.delays.due.clear()
     ledger.then = gate
     worker = office.worker()
-    reading = threading.Thread(target=worker.process, args=[[feedback, due]])
-    reading.start()
+    worker.process([feedback, due])
     assert gate.reached.wait(TIMEOUT)
+    until_deferred(office)
     gate.opened.set()
-    reading.join(TIMEOUT)
     assert worker.done()
+    worker.work(office.come_due())
     office.close()
     assert office.mails() == [ORDER]
+    assert sent(office)
 
 
-def test_whoever_waits_for_feedback_to_be_heard_is_stopped_with_the_process() -> None:
+def test_a_claim_is_put_off_while_another_shard_is_not_heard() -> None:
+    """Nobody has read the other shard since the mail was sent: its feedback may lie there."""
+    office = Office(log=MemoryLog(shards=2))
+    request = lost(office)
+    worker = office.worker(shard=request.shard)
+    behind = next(record for key in "abcdef" if (record := unread(office, key)).shard != request.shard)
+    (due,) = office.come_due()
+    for _ in range(3):
+        worker.work([due])
+        (due,) = office.come_due()
+    assert office.mails() == [ORDER]
+    office.marks.write(behind.shard, behind.sequence)
+    worker.work([due])
+    office.close()
+    assert office.mails() == [ORDER] * 2
+
+
+def unread(office: Office, key: str) -> Record:
+    return office.log.append_bytes(builders.feedback("Delivery").to_bytes(), key)
+
+
+def until_deferred(office: Office) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not office.delays.due:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_feedback_that_cannot_be_heard_keeps_no_other_mail() -> None:
     office = Office(ledger=Deaf(Always(DOWN)))
     request, worker = lost(office), office.worker()
-    feedback, due = reported(office), office.abandoned(request)
-    refused = threading.Event()
-
-    def read() -> None:
-        try:
-            worker.process([feedback, due])
-        except Stopped:
-            refused.set()
-
-    reading = threading.Thread(target=read)
-    reading.start()
+    feedback, due, other = reported(office), office.abandoned(request), office.request("other")
+    office.delays.due.clear()
+    worker.process([feedback, due, other])
+    until_deferred(office)
+    until_sent(office, "other")
+    assert office.mails() == [ORDER, "other"]
     worker.desk.patience.stopping.set()
-    assert refused.wait(TIMEOUT)
-    reading.join(TIMEOUT)
     office.close()
 
 
-def test_feedback_that_cannot_be_heard_does_not_hold_up_sending_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("consumers.witness.LONGEST_CATCHING_UP", 0.05)
-    office = Office(ledger=Deaf(Always(DOWN)))
-    request, worker = lost(office), office.worker()
-    worker.process([reported(office), office.abandoned(request), office.request("other")])
-    worker.desk.patience.stopping.set()
-    office.close()
+def until_sent(office: Office, email_id: str) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while email_id not in office.mails():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
