@@ -227,7 +227,11 @@ def test_the_rule_takes_the_hard_bounces_of_its_application_and_nothing_else(
     changes.event(others, "bounced")
     ask(rules_engine, BUS, "my.application", to=hard)
     bounces.event(hard, "bounced")
-    came = {(event["detail"]["toEmail"], event["detail"]["status"]) for event in bounces.events()}
+    told = [event["detail"] for event in bounces.events()]
+    # A queue delivers again what nobody deleted: that of an earlier test may come once more.
+    came = {
+        (detail["toEmail"], detail["status"]) for detail in told if detail["toEmail"] in {soft, hard, others}
+    }
     assert came == {(hard, "bounced")}
 
 
