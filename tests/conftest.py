@@ -1,11 +1,26 @@
-"""How generated tests run: the same examples in every `make test`, new ones in every `make soak`.
+"""How tests run.
 
-A slow machine is no fault of the code, so nothing is judged by its time.
+Generated tests: the same examples in every `make test`, new ones in every `make soak`. A slow machine is no fault of
+the code, so nothing is judged by its time.
+
+Over several processes: the tests of a module together, since they share what they have set up. Those with real
+daemons, which mostly wait, begin first and come one after the other, since several would overload a small machine.
 """
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 settings.register_profile("same", patient, derandomize=True)
 settings.register_profile("new", patient)
 settings.load_profile("same")
+
+DAEMONS = "tests/infra/test_kcl_"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(DAEMONS))
+    for item in items:
+        module = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("daemons" if module.startswith(DAEMONS) else module))

@@ -7,19 +7,20 @@ service is never parked.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from consumers.names import ConsumerName
 from infra.embedded.dispatch import Reply, answer
 from infra.kcl_host import KclHost
 from infra.local import LocalEngine
 from infra.worker import WorkerOptions
 from pipeline import ids
-from tests.infra.faulty_shard import FAULTS, MENDED
+from tests.infra.faulty_shard import FAULTS, HURRIED, MENDED
 from tests.infra.java import needs_java
 from tests.infra.running import run
 from tests.infra.test_kcl_chaos import Options, until
@@ -35,7 +36,9 @@ def opening() -> Iterator[ExitStack]:
 
 
 def engine_with_daemons(
-    opening: ExitStack, environment: dict[str, str] | None = None, **options: Any
+    opening: ExitStack,
+    environment: dict[str, str] | None = None,
+    **options: Any,
 ) -> LocalEngine:
     """Its one-machine host is never started."""
     engine = LocalEngine(
@@ -81,32 +84,49 @@ def command(engine: LocalEngine, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-@needs_java
-@pytest.mark.soak
-@pytest.mark.timeout(600)
-def test_records_that_raise_hang_or_kill_are_parked_and_go_through_once_the_fault_is_mended(
-    opening: ExitStack, tmp_path: Path
-) -> None:
-    mended = tmp_path / "mended"
-    engine = engine_with_daemons(opening, {MENDED: str(mended)})
-    for name in FAULTS:
+def parked_and_completed(engine: LocalEngine, faults: Collection[str], mended: Path) -> None:
+    """Each of these faults has two records in good order around it."""
+    for name in faults:
         publish(engine, [asked(f"before-{name}"), asked(name), asked(f"behind-{name}")])
 
     def processed() -> bool:
-        return sent(engine) >= {f"{place}-{name}" for place in ("before", "behind") for name in FAULTS}
+        return sent(engine) >= {f"{place}-{name}" for place in ("before", "behind") for name in faults}
 
     until(processed, 400.0)
-    assert sent(engine).isdisjoint(FAULTS)
+    assert sent(engine).isdisjoint(faults)
     parked = command(engine, "dlq", "list", "parked", "--json")
-    assert len({letter["emailId"] for letter in parked}) == len(FAULTS)
+    assert len({letter["emailId"] for letter in parked}) == len(faults)
     mended.touch()
     command(engine, "dlq", "redrive", "parked", "--all", "--json")
 
     def completed() -> bool:
-        return sent(engine) >= set(FAULTS)
+        return sent(engine) >= set(faults)
 
     until(completed, 60.0)
-    assert len(engine.aws.ses.mails()) == 3 * len(FAULTS)
+    assert len(engine.aws.ses.mails()) == 3 * len(faults)
+
+
+@needs_java
+@pytest.mark.timeout(400)
+def test_records_that_raise_or_kill_are_parked_and_go_through_once_the_fault_is_mended(
+    opening: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender alone, and faster than in production."""
+    monkeypatch.setattr("infra.kcl_host.ConsumerName", [ConsumerName.SENDER_TRANSACTIONAL])
+    mended = tmp_path / "mended"
+    engine = engine_with_daemons(opening, {MENDED: str(mended), HURRIED: "1"})
+    parked_and_completed(engine, ["raises", "dies"], mended)
+
+
+@needs_java
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_soak_records_that_raise_hang_or_kill_are_parked_and_go_through_once_the_fault_is_mended(
+    opening: ExitStack, tmp_path: Path
+) -> None:
+    mended = tmp_path / "mended"
+    engine = engine_with_daemons(opening, {MENDED: str(mended)})
+    parked_and_completed(engine, FAULTS, mended)
 
 
 class Outage:
@@ -126,11 +146,13 @@ class Outage:
         monkeypatch.setattr(sys.modules["infra.embedded.application"], "answer", refusing)
 
 
-def outages(opening: ExitStack, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+def outages(
+    opening: ExitStack, monkeypatch: pytest.MonkeyPatch, services: Collection[str], seconds: float
+) -> None:
     outage = Outage(monkeypatch)
     engine = engine_with_daemons(opening)
     names: list[str] = []
-    for service in ("dynamodb", "s3", "sesv2"):
+    for service in services:
         names += [f"before-{service}", f"during-{service}"]
         publish(engine, [asked(names[-2])])
 
@@ -141,7 +163,11 @@ def outages(opening: ExitStack, monkeypatch: pytest.MonkeyPatch, seconds: float)
         outage.down = service
         publish(engine, [asked(names[-1])])
         time.sleep(seconds)
-        assert outage.refused, f"nobody asked {service}"
+
+        def was_asked() -> bool:
+            return outage.refused > 0
+
+        until(was_asked, 60.0)
         outage.down, outage.refused = "", 0
 
     def processed() -> bool:
@@ -159,4 +185,10 @@ def outages(opening: ExitStack, monkeypatch: pytest.MonkeyPatch, seconds: float)
 def test_soak_services_that_are_down_for_two_minutes(
     opening: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outages(opening, monkeypatch, 120.0)
+    outages(opening, monkeypatch, ["dynamodb", "s3", "sesv2"], 120.0)
+
+
+@needs_java
+@pytest.mark.timeout(300)
+def test_services_that_are_down_are_waited_for(opening: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    outages(opening, monkeypatch, ["s3", "sesv2"], 6.0)

@@ -1,4 +1,7 @@
-"""The thousand requests under real daemons, stopped in the middle: the same end as on the one-machine host."""
+"""The thousand requests under real daemons, stopped in the middle: the same end as on the one-machine host.
+
+Two hundred of them whenever tests run, all of them in the long runs.
+"""
 
 import random
 import time
@@ -52,33 +55,33 @@ LASTING = (
 
 
 @contextmanager
-def gone_through(host: Literal["one-machine", "kcl"]) -> Iterator[LocalEngine]:
+def gone_through(host: Literal["one-machine", "kcl"], requests: int) -> Iterator[LocalEngine]:
     options = LocalOptions(
         shards=4, retry_delay=1, archive_flush=2, send_rate=1000, duplicates=0.05, seed=3, host=host
     )
     with LocalEngine(options) as engine:
-        asked = [good_request(number) for number in range(REQUESTS)]
-        asked += random.Random(1).sample(asked, REPEATED)
+        asked = [good_request(number) for number in range(requests)]
+        asked += random.Random(1).sample(asked, requests * REPEATED // REQUESTS)
         asked += [detail | {"emailId": name} for name, (detail, _) in MALFORMED.items()]
         put_on_the_stream(engine, GARBAGE)
         publish(engine, asked)
         if host == "kcl":
-            stopped_in_the_middle(engine)
-        wait_until_settled(engine, 180)
+            stopped_in_the_middle(engine, requests)
+        wait_until_settled(engine, 180, requests)
         engine.drain()
         yield engine
 
 
-def stopped_in_the_middle(engine: LocalEngine) -> None:
+def stopped_in_the_middle(engine: LocalEngine, requests: int) -> None:
     """SIGTERM while batches are full; then other daemons go on."""
     host = engine._host
     assert isinstance(host, KclHost)
-    until(lambda: len(engine.aws.ses.mails()) > REQUESTS // 10)
+    until(lambda: len(engine.aws.ses.mails()) > requests // 10)
     begun = time.monotonic()
     host.stop()
     assert time.monotonic() - begun < 25
     until(lambda: not any(shards_of(daemon) for daemon in host.daemons.values()), 5.0)
-    assert len(engine.aws.ses.mails()) < REQUESTS, "the stop came too late to say anything"
+    assert len(engine.aws.ses.mails()) < requests, "the stop came too late to say anything"
     engine._host = KclHost(engine.settings, engine.log, engine.client, engine.aws.region, host._options)
     engine._host.start()
 
@@ -106,13 +109,13 @@ def distinct(engine: LocalEngine) -> set[tuple[str, str]]:
 
 
 @needs_java
-@pytest.mark.soak
 @pytest.mark.timeout(400)
-def test_a_thousand_requests_end_as_on_the_one_machine_host_and_ses_throttles_none() -> None:
-    with gone_through("kcl") as engine:
-        under_daemons, counters, ran = state(engine), dict(engine.aws.ses.counters), Ran(engine)
+@pytest.mark.parametrize("requests", [200, pytest.param(REQUESTS, marks=pytest.mark.soak)])
+def test_requests_end_as_on_the_one_machine_host_and_ses_throttles_none(requests: int) -> None:
+    with gone_through("kcl", requests) as engine:
+        under_daemons, counters, ran = state(engine), dict(engine.aws.ses.counters), Ran(engine, requests)
         assert Counter((shard, sequence) for shard, sequence, _ in ran.archived) == ran.streamed
-    with gone_through("one-machine") as engine:
+    with gone_through("one-machine", requests) as engine:
         on_one_machine = state(engine)
     assert counters.get("throttled", 0) == 0
     differing = {

@@ -121,13 +121,13 @@ def put_on_the_stream(engine: LocalEngine, every: Sequence[bytes]) -> None:
         )
 
 
-def wait_until_settled(engine: LocalEngine, seconds: float = 100) -> None:
+def wait_until_settled(engine: LocalEngine, seconds: float = 100, requests: int = REQUESTS) -> None:
     """All mails taken by SES, all feedback published, all records read."""
     calm, deadline = 0, time.monotonic() + seconds
     while calm < 5:
         assert time.monotonic() < deadline, "the run did not settle"
         time.sleep(0.2)
-        calm = calm + 1 if len(engine.aws.ses.mails()) >= REQUESTS and engine.settled() else 0
+        calm = calm + 1 if len(engine.aws.ses.mails()) >= requests and engine.settled() else 0
 
 
 @pytest.mark.timeout(200)
