@@ -12,18 +12,16 @@ import duckdb
 
 from pipeline.errors import UserError
 
-__all__ = ["S3Access", "connect", "local_access", "question"]
+__all__ = ["S3Access", "connect", "local_access", "opened", "question"]
 
 S3Access = Mapping[str, str]
-"""Options of DuckDB's S3 secret: KEY_ID, SECRET, REGION, and ENDPOINT, URL_STYLE, USE_SSL for another endpoint."""
+"""Options of DuckDB's S3 secret: KEY_ID, SECRET, SESSION_TOKEN, REGION, and ENDPOINT, URL_STYLE, USE_SSL for another
+endpoint."""
 
 
 def connect(archive: str, s3: S3Access | None = None) -> duckdb.DuckDBPyConnection:
     """Times are UTC. Raises UserError when the archive can't be read or is still empty."""
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    if archive.startswith("s3://"):
-        _read_s3(connection, s3 or {})
+    connection = opened((s3 or {}) if archive.startswith("s3://") else None)
     connection.execute("SET VARIABLE archive = $archive", {"archive": archive.rstrip("/")})
     try:
         connection.execute(_sql("events"))
@@ -31,6 +29,15 @@ def connect(archive: str, s3: S3Access | None = None) -> duckdb.DuckDBPyConnecti
         raise UserError(
             f"the archive {archive} holds no file yet: wait for the archiver's first flush"
         ) from error
+    return connection
+
+
+def opened(s3: S3Access | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection that looks at nothing yet. Times are UTC; S3 is read where access to it is given."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    if s3 is not None:
+        _read_s3(connection, s3)
     return connection
 
 

@@ -54,8 +54,7 @@ Client = Callable[..., Any]
 class Consumers:
     """All consumers of an engine, over the same clients. Nothing starts before a handler is asked for.
 
-    `with_simulator`: mails to SES's mailbox simulator count for the bounce rate. `metrics_to` takes the lines
-    of the metrics.
+    `metrics_to` takes the lines of the metrics.
     """
 
     def __init__(
@@ -64,7 +63,6 @@ class Consumers:
         client: Client,
         now: Clock = utc_now,
         *,
-        with_simulator: bool = False,
         metrics_to: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._measured: dict[str, Metrics] = {}
@@ -79,7 +77,10 @@ class Consumers:
         self._holds = HoldsTable(dynamodb, settings.reputation_table_name)
         self._hearing = Hearing(self._marks, self.log, now)
         self._reputation = ReputationTable(
-            dynamodb, settings.reputation_table_name, settings.retention, with_simulator=with_simulator
+            dynamodb,
+            settings.reputation_table_name,
+            settings.retention,
+            with_simulator=settings.count_simulator_mails,
         )
 
     def all(self) -> list[Consumer]:

@@ -51,6 +51,7 @@ class LocalOptions:
             "SoftBounceRetryDelaySeconds": str(round(self.retry_delay)),
             "PausedRoundSeconds": "5",  # it costs nothing here
             "ArchiveFlushSeconds": str(max(1, round(self.archive_flush))),
+            "CountSimulatorMails": "true",
             "DeletionProtection": "false",
         }
 
@@ -119,11 +120,11 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
         }
-        options = WorkerOptions(health, failover=3.0, with_simulator=True, environment=environment)
+        options = WorkerOptions(health, failover=3.0, environment=environment)
         return KclHost(self.settings, self.log, self.client, self.aws.region, options)
 
     def _one_machine_host(self) -> OneMachineHost:
-        consumers = Consumers(self.settings, self.client, with_simulator=True)
+        consumers = Consumers(self.settings, self.client)
         checkpoints = CheckpointTable(self.client("dynamodb"), f"{self.settings.stack_name}-LocalCheckpoints")
         checkpoints.create()
         return OneMachineHost(OneMachine(consumers.log, checkpoints, utc_now), consumers.all())

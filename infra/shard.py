@@ -44,7 +44,6 @@ def shift(name: str, told: Mapping[str, Any]) -> tuple[Shift, Consumers]:
     consumers = Consumers(
         settings,
         made,
-        with_simulator=told["withSimulator"],
         metrics_to=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
     )
     notes = NotesTable(made("dynamodb"), settings.reputation_table_name)

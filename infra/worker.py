@@ -20,9 +20,7 @@ from pipeline.settings import Settings
 
 __all__ = ["ENVIRONMENT", "GRACE_SECONDS", "LEAST_HANG", "WorkerOptions", "daemon_of", "run"]
 
-ENVIRONMENT = (
-    "SESMAILENGINE_WORKER"  # JSON for a shard's process: settings, health, hangSeconds, withSimulator
-)
+ENVIRONMENT = "SESMAILENGINE_WORKER"  # JSON for a shard's process: settings, health, hangSeconds
 GRACE_SECONDS = 24.0
 LEAST_HANG = 3.0  # seconds; with less, every shard would seem to hang
 
@@ -38,7 +36,6 @@ class WorkerOptions:
     health: Path
     failover: float = 10.0
     hang: float = 120.0
-    with_simulator: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     module: str = "infra.shard"
 
@@ -53,7 +50,6 @@ def daemon_of(consumer: ConsumerName, settings: Settings, region: str, options: 
         "settings": settings.model_dump(mode="json", by_alias=True),
         "health": str(options.health),
         "hangSeconds": options.hang,
-        "withSimulator": options.with_simulator,
     }
     environment = {**os.environ, **options.environment, ENVIRONMENT: json.dumps(told)}
     python = Path(sys.executable)

@@ -46,6 +46,7 @@ class Settings(BaseModel):
     max_request_age_hours: Positive = 72
     bounce_rate_threshold: Annotated[float, Field(gt=0, le=100)] = 5.0  # per cent
     bounce_rate_minimum_sends: Positive = 100
+    count_simulator_mails: bool = False
     archive_flush_seconds: Seconds = 900
     retrieval_mode: Literal["POLLING", "FANOUT"] = "POLLING"
     notify_statuses: Statuses = ("delivered", "opened", "soft_bounced", "bounced", "complained", "failed")

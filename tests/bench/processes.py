@@ -108,7 +108,8 @@ def aws(rate: str, latency: str, shards: str) -> None:
 
 
 def settings(endpoint: str) -> Settings:
-    return Settings.from_mapping(configuration(client(endpoint, "cloudformation"), STACK))
+    known = Settings.from_mapping(configuration(client(endpoint, "cloudformation"), STACK))
+    return known.model_copy(update={"count_simulator_mails": True})
 
 
 def sender(endpoint: str, lane: str, shard: str) -> None:
@@ -116,7 +117,7 @@ def sender(endpoint: str, lane: str, shard: str) -> None:
         return client(endpoint, service, config)
 
     known = settings(endpoint)
-    consumers = Consumers(known, made, with_simulator=True)
+    consumers = Consumers(known, made)
     checkpoints = CheckpointTable(made("dynamodb"), f"{STACK}-BenchCheckpoints")
     checkpoints.create()
     log = OneShard(KinesisLog(made("kinesis"), known.stream_name), shard)

@@ -54,7 +54,6 @@ def engine_with_daemons(
                 known.health,
                 failover=known.failover,
                 hang=HANG,
-                with_simulator=True,
                 environment={**known.environment, **environment},
                 module="tests.infra.faulty_shard",
             )
