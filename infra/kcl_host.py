@@ -10,7 +10,7 @@ from typing import Any
 from consumers.kcl.daemon import Daemon
 from consumers.names import ConsumerName
 from infra.leader_lock import release
-from infra.worker import GRACE_SECONDS, WorkerOptions, daemon_of
+from infra.worker import GRACE_SECONDS, WorkerOptions, daemon_of, forgotten
 from pipeline.errors import Unavailable
 from pipeline.log import Log
 from pipeline.settings import Settings
@@ -66,14 +66,13 @@ class KclHost:
             return False
 
     def _started(self, name: ConsumerName) -> Daemon:
-        options = replace(self._options, health=self._options.health / name)
-        return daemon_of(name, self._settings, self._region, options)
+        return daemon_of(name, self._settings, self._region, self._options_of(name))
 
     def _keep(self, name: ConsumerName) -> None:
         """One that ends soon after its start, again and again, is waited with for longer and longer."""
         backoff, begun = BACKOFF, time.monotonic()
         while not self._stopping.wait(LOOK_SECONDS):
-            code = self.daemons[name].wait(0.0)
+            code = self._ended(name)
             if code is not None:
                 lived = time.monotonic() - begun
                 backoff = BACKOFF if lived > LONGEST_BACKOFF else min(2 * backoff, LONGEST_BACKOFF)
@@ -81,6 +80,17 @@ class KclHost:
                 release(self._dynamodb, self.daemons[name].application)
                 self._stopping.wait(backoff)
                 self.daemons[name], begun = self._started(name), time.monotonic()
+
+    def _ended(self, name: ConsumerName) -> int | None:
+        """The exit code of a daemon that has ended, or is ended here since it has forgotten a shard."""
+        daemon = self.daemons[name]
+        code = daemon.wait(0.0)
+        if code is None and forgotten(daemon, self._options_of(name)):
+            return daemon.stop(GRACE_SECONDS)
+        return code
+
+    def _options_of(self, name: ConsumerName) -> WorkerOptions:
+        return replace(self._options, health=self._options.health / name)
 
     def _is_read(self, name: ConsumerName, shard: str) -> bool:
         """As the shard's process says; it says nothing any more once the shard has ended."""

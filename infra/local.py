@@ -120,7 +120,7 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
         }
-        options = WorkerOptions(health, failover=3.0, environment=environment)
+        options = WorkerOptions(health, failover=3.0, hang=60.0, environment=environment)
         return KclHost(self.settings, self.log, self.client, self.aws.region, options)
 
     def _one_machine_host(self) -> OneMachineHost:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import LocalEngine, LocalOptions
+from infra.worker import SILENCE_SECONDS, SILENT
 from tests.infra.java import needs_java
 from tests.infra.running import COMMAND, ROOT, run
 
@@ -86,3 +87,17 @@ def test_a_hang_shorter_than_the_signs_of_life_is_refused() -> None:
     told = run("worker", CONSUMER, "--hang", "900ms")
     assert told.returncode == 2
     assert "write at least 3s" in " ".join(told.stderr.split())
+
+
+@needs_java
+@pytest.mark.soak
+@pytest.mark.timeout(200)
+def test_a_daemon_that_has_forgotten_a_shard_is_ended(engine: LocalEngine, tmp_path: Path) -> None:
+    """As the library does now and then where leases move much: the shard's process waits, and is never called."""
+    process = begun(engine, tmp_path)
+    silent = tmp_path / "shardId-000000000007"
+    silent.touch()
+    os.utime(silent, (0, time.time() - 120 - SILENCE_SECONDS - 1))
+    _, err = process.communicate(timeout=40)
+    assert process.returncode == SILENT
+    assert "reads no more of shardId-000000000007" in err
