@@ -1,14 +1,14 @@
 """The suppression table: who must not be mailed, and the history of every address that it came from."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from pipeline.aws import error_code, service_errors
+from pipeline.aws import service_errors
 from pipeline.chunks import chunks
 from pipeline.dynamodb import marshal, read_items, unmarshal_item
+from projections.checking import Deviation, Rows
+from projections.dynamodb.items import BYTES, key_pages, replacement, successor, written, written_in_groups
 from projections.store import Stored
 from projections.suppression import Cause, History
 
@@ -21,8 +21,6 @@ Raw = dict[str, Any]
 
 HISTORY = "HISTORY:"  # no address: a suppression key is lower-cased whole
 ADDRESSES = 50  # a transaction, of two writes each: DynamoDB takes 100
-BYTES = 2_000_000  # a transaction: DynamoDB takes 4 MB
-LOST = ("ConditionalCheckFailed", "TransactionConflict")
 
 
 class SuppressionTable:
@@ -31,6 +29,8 @@ class SuppressionTable:
     Applications look an address up and take any row as a no, so the history of an address lies in a row
     of its own (`HISTORY:…`); both change in one transaction.
     """
+
+    name = "suppression"
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client, self._table = client, table
@@ -54,62 +54,84 @@ class SuppressionTable:
 
     def save(self, changes: Mapping[str, Stored[History]]) -> Collection[str]:
         groups = chunks(changes.items(), ADDRESSES, BYTES, lambda item: 2 * len(_history_text(item[1].state)))
-        return [key for group in groups for key in self._lost(dict(group))]
+        return [key for group in groups for key in written(self._client, self._writes(group))]
 
-    def _lost(self, changes: Mapping[str, Stored[History]]) -> Collection[str]:
-        """The keys that others wrote first; all others stand then. One loser cancels the transaction of all."""
-        if not changes:
-            return []
-        writes: Any = [
-            write
-            for change in changes.values()
-            for write in ({"Put": self._history_put(change)}, self._visible(change.state))
-        ]
-        with service_errors("DynamoDB"):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                lost = _losers(error, list(changes))
-            else:
-                return []
-        return [*lost, *self._lost({key: changes[key] for key in changes if key not in lost})]
+    def _writes(self, changes: Iterable[tuple[str, Stored[History]]]) -> Mapping[str, list[Raw]]:
+        return {
+            key: [{"Put": self._history_put(change)}, self._visible_write(change.state)]
+            for key, change in changes
+        }
 
     def _history_put(self, change: Stored[History]) -> Raw:
         version = int(change.token or 0)
-        item = {
-            "email": _history_key(change.state.address),
-            "history": _history_text(change.state),
-            "version": version + 1,
-        }
+        item = _history_row(change.state) | {"version": version + 1}
         unchanged: Raw = {"ConditionExpression": "attribute_not_exists(email)"}
         if version:
             values = {":version": marshal(version)}
             unchanged = {"ConditionExpression": "version = :version", "ExpressionAttributeValues": values}
         return {"TableName": self._table, "Item": marshal(item)["M"], **unchanged}
 
-    def _visible(self, history: History) -> Raw:
-        suppression = history.suppression
-        if suppression is None:
+    def _visible_write(self, history: History) -> Raw:
+        row = _visible_row(history)
+        if row is None:
             return {"Delete": {"TableName": self._table, "Key": {"email": marshal(history.address)}}}
-        item = {
-            "email": history.address,
-            "reason": suppression.reason,
-            "suppressionType": suppression.kind,
-            "addedToSuppressionDate": suppression.since,
-            "emailId": suppression.email_id,
-            "history": _history_text(history),
+        return {"Put": {"TableName": self._table, "Item": marshal(row)["M"]}}
+
+    def expected(self, states: Iterable[History]) -> Mapping[str, Rows]:
+        """The history, and only while the address is suppressed its own row."""
+        pairs = ((_history_row(history), _visible_row(history)) for history in states)
+        return {
+            past["email"].removeprefix(HISTORY): {row["email"]: row for row in (past, visible) if row}
+            for past, visible in pairs
         }
-        given = {name: marshal(value) for name, value in item.items() if value is not None}
-        return {"Put": {"TableName": self._table, "Item": given}}
+
+    def found(self, keys: Collection[str]) -> Mapping[str, Stored[Rows]]:
+        names = [name for key in keys for name in (key, _history_key(key))]
+        items = {raw["email"]["S"]: raw for raw in read_items(self._client, self._table, "email", names)}
+        own = {key: [items[name] for name in (key, _history_key(key)) if name in items] for key in keys}
+        return {key: _as_found(found) for key, found in own.items()}
+
+    def key_pages(self) -> Iterator[Collection[str]]:
+        for page in key_pages(self._client, self._table, "email"):
+            yield {raw["email"]["S"].removeprefix(HISTORY) for raw in page}
+
+    def replace(self, deviations: Iterable[Deviation]) -> Collection[str]:
+        writes = {
+            each.key: [self._replacement(each, name) for name in (_history_key(each.key), each.key)]
+            for each in deviations
+        }
+        return written_in_groups(self._client, writes)
+
+    def _replacement(self, deviation: Deviation, name: str) -> Raw:
+        row, old = deviation.expected.get(name), deviation.found.token.get(name)
+        new = marshal(row)["M"] if row else None
+        if new and name.startswith(HISTORY):
+            new["version"] = successor(old)
+        return replacement(self._table, {"email": marshal(name)}, old, new)
 
 
-def _losers(error: ClientError, keys: Sequence[str]) -> set[str]:
-    """The histories that somebody else wrote first, or is writing now. Raises the error where it is another."""
-    reasons: Any = error.response.get("CancellationReasons", ())
-    codes = [reason.get("Code") or "None" for reason in reasons]
-    if not {error_code(error), *codes} <= {"TransactionCanceledException", "None", *LOST}:
-        raise error
-    return {keys[number // 2] for number, code in enumerate(codes) if code in LOST} or set(keys)
+def _as_found(items: Iterable[Mapping[str, Any]]) -> Stored[Rows]:
+    token = {raw["email"]["S"]: raw for raw in items}
+    return Stored({name: unmarshal_item(raw) for name, raw in token.items()}, token)
+
+
+def _history_row(history: History) -> dict[str, Any]:
+    return {"email": _history_key(history.address), "history": _history_text(history)}
+
+
+def _visible_row(history: History) -> dict[str, Any] | None:
+    suppression = history.suppression
+    if suppression is None:
+        return None
+    row = {
+        "email": history.address,
+        "reason": suppression.reason,
+        "suppressionType": suppression.kind,
+        "addedToSuppressionDate": suppression.since,
+        "emailId": suppression.email_id,
+        "history": _history_text(history),
+    }
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _history_key(address: str) -> str:

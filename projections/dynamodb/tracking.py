@@ -1,11 +1,13 @@
 """The tracking table: a row for each mail."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws import service_errors
 from pipeline.dynamodb import Statement, execute, insert, marshal, read_items, unmarshal_item, update
+from projections.checking import Deviation, Row, Rows
+from projections.dynamodb.items import key_pages, replacement, successor, written_in_groups
 from projections.rows import mail_of, row_of
 from projections.store import Stored
 from projections.tracking import Mail
@@ -20,6 +22,8 @@ Raw = dict[str, Any]
 
 class TrackingTable:
     """`{stack}-EmailTracking`. The token of a state is the raw row it was read from."""
+
+    name = "tracking"
 
     def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
         self._client, self._table, self._retention = client, table, retention
@@ -67,12 +71,50 @@ class TrackingTable:
         return [key for key, failed in zip(changes, outcomes, strict=True) if failed]
 
     def _statement(self, change: Stored[Mail]) -> Statement:
-        new = {name: marshal(value) for name, value in row_of(change.state, self._retention).items()}
+        new = _raw(row_of(change.state, self._retention))
         if change.token is None:
-            return insert(self._table, new | {"version": {"N": "1"}})
+            return insert(self._table, new | {"version": successor(None)})
         old: Raw = change.token
         key = {"emailId": new["emailId"]}
         changed = {name: value for name, value in new.items() if old.get(name) != value}
         gone = [name for name in old if name not in new and name != "version"]
-        version = {"N": str(int(old["version"]["N"]) + 1)}
-        return update(self._table, key, changed | {"version": version}, gone, {"version": old["version"]})
+        versions = {"version": successor(old)}, {"version": old["version"]}
+        return update(self._table, key, changed | versions[0], gone, versions[1])
+
+    def expected(self, states: Iterable[Mail]) -> Mapping[str, Rows]:
+        """One row each, its values as DynamoDB keeps them."""
+        rows = (unmarshal_item(_raw(row_of(mail, self._retention))) for mail in states)
+        return {row["emailId"]: {row["emailId"]: row} for row in rows}
+
+    def found(self, keys: Collection[str]) -> Mapping[str, Stored[Rows]]:
+        items = {raw["emailId"]["S"]: raw for raw in read_items(self._client, self._table, "emailId", keys)}
+        return {key: _as_found(key, items.get(key)) for key in keys}
+
+    def key_pages(self) -> Iterator[Collection[str]]:
+        for page in key_pages(self._client, self._table, "emailId"):
+            yield [raw["emailId"]["S"] for raw in page]
+
+    def replace(self, deviations: Iterable[Deviation]) -> Collection[str]:
+        """A row keeps what it says was done: nothing is announced again."""
+        return written_in_groups(self._client, {each.key: [self._replacement(each)] for each in deviations})
+
+    def _replacement(self, deviation: Deviation) -> Raw:
+        key, old = deviation.key, deviation.found.token
+        row, was = deviation.expected.get(key), deviation.found.state.get(key, {})
+        new = {**_raw(row), **_done(row, was), "version": successor(old)} if row else None
+        return replacement(self._table, {"emailId": marshal(key)}, old, new)
+
+
+def _as_found(key: str, raw: Mapping[str, Any] | None) -> Stored[Rows]:
+    return Stored({key: unmarshal_item(raw)} if raw else {}, raw)
+
+
+def _raw(row: Row) -> Raw:
+    return {name: marshal(value) for name, value in row.items()}
+
+
+def _done(*rows: Row) -> Raw:
+    """Joined; what a hand made of it is no list, and nothing."""
+    lists = [done for row in rows if isinstance(done := row.get("done"), list)]
+    marks = sorted({mark for done in lists for mark in done if isinstance(mark, str)})
+    return {"done": marshal(marks)} if marks else {}
