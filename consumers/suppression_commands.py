@@ -19,6 +19,7 @@ from rich.table import Table
 
 from consumers.ses import forgive
 from pipeline import addresses, times
+from pipeline.as_of import AsOf, moment_of
 from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.events import AddressReleased, AddressSuppressed
@@ -26,6 +27,8 @@ from pipeline.kinesis import KinesisLog
 from pipeline.options import AsJson, Stack, duration
 from projections.dynamodb import SuppressionTable
 from projections.suppression import History
+from projections.telling import told_as_of
+from projections.then import Then
 
 __all__ = ["commands"]
 
@@ -66,22 +69,27 @@ def check(
     context: typer.Context,
     given: Given = None,
     file: File = None,
+    as_of: AsOf = None,
     stack: Stack = "sesmailengine",
     as_json: AsJson = False,
 ) -> None:
     """Tell which of the addresses are suppressed, since when and why. Exit 1 if any is.
 
-    Example: sesmailengine suppression check ana@example.com bo@example.com
+    Example: sesmailengine suppression check ana@example.com bo@example.com --as-of 2026-11-24
     """
-    keys = _keys(given, file)
-    rows = _table(context.obj(stack)).suppressed(keys)
+    keys, engine = _keys(given, file), context.obj(stack)
+    moment = moment_of(as_of, times.utc_now())
+    rows = Then(engine, moment).suppressed(keys) if moment else _table(engine).suppressed(keys)
     if as_json:
-        typer.echo(json.dumps({key: _shown(rows[key]) if key in rows else None for key in keys}))
+        answers: dict[str, Any] = {key: _shown(rows[key]) if key in rows else None for key in keys}
+        typer.echo(json.dumps(answers | ({"asOf": times.text(moment)} if moment else {})))
     else:
         for key in keys:
             row = rows.get(key)
             told = f"suppressed since {_since(row)}: {row['reason']}" if row else "not suppressed"
             typer.echo(f"{key}: {told}")
+        if moment:
+            typer.echo(told_as_of(moment))
     raise typer.Exit(1 if rows else 0)
 
 

@@ -1,6 +1,8 @@
 """Engines in an AWS account (or behind `AWS_ENDPOINT_URL`), with credentials and region from the usual chain."""
 
 import os
+from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +11,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.stack import configuration
-from pipeline.engine import Engine
+from pipeline.codec import Event
+from pipeline.engine import About, Engine
 from pipeline.errors import UserError
 from pipeline.settings import Settings
 
@@ -21,7 +24,7 @@ REMEDY = "set AWS_REGION and credentials, or AWS_ENDPOINT_URL for an engine on t
 def engine_of(stack: str) -> Engine:
     """Nothing is called before settings or a client are asked for."""
     cached = cache(client)
-    return Engine(cached, lambda: _settings(cached, stack))
+    return Engine(cached, lambda: _settings(cached, stack), _past)
 
 
 def client(service: str, **options: Any) -> Any:
@@ -51,6 +54,12 @@ def s3_access() -> dict[str, str]:
         parts = urlsplit(endpoint)
         access |= {"ENDPOINT": parts.netloc, "URL_STYLE": "path", "USE_SSL": str(parts.scheme == "https")}
     return access
+
+
+def _past(engine: Engine, about: About, moment: datetime) -> Iterable[Event]:
+    from infra.past import past  # noqa: PLC0415  DuckDB is heavy, other commands aren't
+
+    return past(engine, about, moment)
 
 
 def _settings(made: Any, stack: str) -> Settings:

@@ -1,6 +1,6 @@
 """A deployed engine as a command sees it: its settings and its AWS clients, made when first asked for."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,14 +15,14 @@ __all__ = ["About", "Engine", "EngineOf", "Past"]
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a question about the past is about: a mail, or an address by its suppression key."""
+    """What a question about the past is about: a mail with its retry, or addresses by their suppression keys."""
 
     email_id: str | None = None
-    address: str | None = None
+    addresses: Collection[str] = ()
 
 
 Past = Callable[["Engine", About, datetime], Iterable[Event]]
-"""The events about a mail or an address that had arrived in the log by a moment; from the archive and the stream."""
+"""The events about a mail or addresses that had arrived in the log by a moment, in any order, some of them twice."""
 
 
 def _without_archive(*_: object) -> Iterable[Event]:

@@ -1,21 +1,24 @@
 """Commands about projections: `status` shows what is known of a mail, `why` tells how it came about."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import addresses, ids
+from pipeline import addresses, ids, times
+from pipeline.as_of import AsOf, moment_of
 from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.options import AsJson, Stack
 from projections import hold_commands, resend_commands
 from projections.dynamodb import SuppressionTable, TrackingTable
 from projections.rows import mail_of
-from projections.telling import timeline, why
+from projections.telling import timeline, told_as_of, why
+from projections.then import Then
 from projections.tracking import Mail
 
 __all__ = ["commands"]
@@ -32,39 +35,45 @@ def status(
     context: typer.Context,
     email_id: Annotated[str | None, typer.Argument(help="The emailId of the mail.")] = None,
     to: Annotated[str | None, typer.Option(help="List the mails to this address, the latest first.")] = None,
+    as_of: AsOf = None,
     stack: Stack = "sesmailengine",
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of a mail: its row, its retry and its facts in order. Exit 1 if nothing is.
 
-    Example: sesmailengine status order-confirmation-42
+    Example: sesmailengine status order-confirmation-42 --as-of 2026-11-24T20:00:00Z
     """
     if (email_id is None) == (to is None):
         raise typer.BadParameter("name an emailId, or an address by --to")
-    tables = Tables.of(context.obj(stack))
+    if as_of is not None and to is not None:
+        raise typer.BadParameter("name an emailId: a list by --to can't be asked for --as-of a time")
+    engine, moment = context.obj(stack), moment_of(as_of, times.utc_now())
     if to is not None:
-        _list(tables.tracking.to(addresses.canonical(to)), as_json)
+        _list(Tables.of(engine).tracking.to(addresses.canonical(to)), as_json)
         return
     assert email_id is not None
-    row = tables.row(email_id)
+    known = _known(engine, moment)
+    row = known.row(email_id)
     shown = {name: value for name, value in row.items() if name not in HIDDEN}
+    shown |= {"asOf": times.text(moment)} if moment else {}
     if as_json:
         typer.echo(json.dumps(shown))
         return
     Console().print(_table(shown))
     mail = mail_of(row)
-    retry = tables.retry_of(mail)
+    retry = known.retry_of(mail)
     if retry:
         typer.echo(f"\nretry {retry.email_id}: {retry.status}")
     typer.echo("\ntimeline")
-    for moment in timeline([mail, *([retry] if retry else [])]):
-        typer.echo(f"  {moment.time}  {moment.words}")
+    for step in timeline([mail, *([retry] if retry else [])]):
+        typer.echo(f"  {step.time}  {step.words}")
 
 
 @commands.command("why")
 def why_(
     context: typer.Context,
     email_id: Annotated[str, typer.Argument(help="The emailId of the mail.")],
+    as_of: AsOf = None,
     stack: Stack = "sesmailengine",
     as_json: AsJson = False,
 ) -> None:
@@ -72,17 +81,30 @@ def why_(
 
     Example: sesmailengine why order-confirmation-42
     """
-    tables = Tables.of(context.obj(stack))
-    row = tables.row(email_id)
+    moment = moment_of(as_of, times.utc_now())
+    known = _known(context.obj(stack), moment)
+    row = known.row(email_id)
     mail = mail_of(row)
     key = addresses.suppression_key(row["toEmail"]) if row.get("toEmail") else None
-    suppression = tables.suppression.suppressed([key]).get(key) if key else None
-    sentences = list(why(mail, tables.retry_of(mail), suppression))
+    suppression = known.suppressed([key]).get(key) if key else None
+    sentences = [*why(mail, known.retry_of(mail), suppression), *([told_as_of(moment)] if moment else [])]
     typer.echo(json.dumps(sentences) if as_json else "\n".join(sentences))
 
 
-class Tables(NamedTuple):
+class Known(Protocol):
     """What is asked about a mail."""
+
+    def row(self, email_id: str) -> dict[str, Any]:
+        """Raises UserError where nothing is known of it."""
+        ...
+
+    def retry_of(self, mail: Mail) -> Mail | None: ...
+
+    def suppressed(self, keys: Collection[str]) -> Mapping[str, Mapping[str, Any]]: ...
+
+
+class Tables(NamedTuple):
+    """What the projector has written so far."""
 
     tracking: TrackingTable
     suppression: SuppressionTable
@@ -107,6 +129,13 @@ class Tables(NamedTuple):
         retry = ids.retry_id(mail.email_id, 1)
         stored = self.tracking.load([retry]).get(retry) if "soft_bounced" in mail.slots else None
         return stored.state if stored else None
+
+    def suppressed(self, keys: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        return self.suppression.suppressed(keys)
+
+
+def _known(engine: Engine, moment: datetime | None) -> Known:
+    return Then(engine, moment) if moment else Tables.of(engine)
 
 
 def _list(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
@@ -135,6 +164,7 @@ def _table(row: dict[str, Any]) -> Table:
     first = [
         "emailId",
         "status",
+        "asOf",
         "toEmail",
         "templateName",
         "subject",

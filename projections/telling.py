@@ -1,12 +1,14 @@
 """A mail's story in words: the timeline of its facts, and why it has the status it has. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from pipeline import times
 from projections.rows import failure_of
 from projections.tracking import Mail
 
-__all__ = ["Moment", "timeline", "why"]
+__all__ = ["Moment", "timeline", "told_as_of", "why"]
 
 Says = Mapping[str, Any]
 
@@ -71,7 +73,7 @@ def _attempt(mail: Mail) -> int:
 
 
 def why(mail: Mail, retry: Mail | None, suppression: Mapping[str, Any] | None) -> Iterator[str]:
-    """Sentences that lead from the request to the status. `suppression` is the recipient's row today."""
+    """Sentences that lead from the request to the status. `suppression` is the recipient's row, today's or then's."""
     outcome = mail.outcome
     if outcome is None:
         yield "Only SES speaks of this mail so far; the fact that it was sent is still on its way."
@@ -92,6 +94,10 @@ def why(mail: Mail, retry: Mail | None, suppression: Mapping[str, Any] | None) -
         )
     if retry is not None:
         yield f"It was tried again as {retry.email_id}, whose status is {retry.status or 'not known yet'}."
+
+
+def told_as_of(moment: datetime) -> str:
+    return f"That is what was known at {times.text(moment)}, by what had arrived in the log."
 
 
 def _because(mail: Mail) -> str:
