@@ -3,7 +3,8 @@
 S3 is read through DuckDB's `httpfs` extension, which comes with the package, never from the network.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,9 @@ import duckdb
 
 from pipeline.errors import UserError
 
-__all__ = ["S3Access", "connect", "local_access", "opened", "question"]
+__all__ = ["S3Access", "connect", "local_access", "opened", "question", "readable", "rows", "view"]
+
+ROWS = 10_000  # a batch
 
 S3Access = Mapping[str, str]
 """Options of DuckDB's S3 secret: KEY_ID, SECRET, SESSION_TOKEN, REGION, and ENDPOINT, URL_STYLE, USE_SSL for another
@@ -41,11 +44,31 @@ def opened(s3: S3Access | None = None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+@contextmanager
+def readable() -> Iterator[None]:
+    """DuckDB's errors as UserError: a file that is gone or was cut short, a bucket that may not be read, a full disk."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise UserError(f"the archive could not be read: {str(error).splitlines()[0]}") from error
+
+
+def view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Create what one of the files in `analytics/sql/` defines."""
+    connection.execute(_sql(name))
+
+
 def question(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> list[dict[str, Any]]:
     """The answer to one of the questions in `analytics/sql/`, a dict a row."""
     answer = connection.execute(_sql(name), parameters)
     columns = [column[0] for column in answer.description or ()]
     return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+
+
+def rows(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[dict[str, Any]]:
+    """The answer to a question that may be long, a dict a row; read it before the connection is asked for more."""
+    for batch in connection.execute(_sql(name)).to_arrow_reader(ROWS):
+        yield from batch.to_pylist()
 
 
 def local_access(endpoint: str, region: str) -> S3Access:

@@ -11,6 +11,7 @@ import consumers.archive_commands
 import consumers.commands
 import consumers.dlq_commands
 import infra.commands
+import infra.replay.commands
 import pipeline.commands
 import pipeline.tail_commands
 import projections.commands
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for module in (
     infra.commands,
+    infra.replay.commands,
     pipeline.commands,
     pipeline.tail_commands,
     projections.commands,

@@ -1,11 +1,9 @@
 """`resend`: asks again, under new ids, for mails that failed."""
 
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from typing import Annotated, NamedTuple, TypeVar
 
 import typer
@@ -20,7 +18,7 @@ from pipeline.errors import Misconfigured, Unavailable
 from pipeline.eventbridge import Asked, ask
 from pipeline.kinesis import KinesisLog
 from pipeline.log import Record
-from pipeline.options import AsJson, Stack, duration
+from pipeline.options import AsJson, Stack, moment
 from pipeline.rereading import reread
 from projections.dynamodb import TrackingTable
 from projections.resending import Failure, failure_of
@@ -66,7 +64,7 @@ def resend(
 
     Example: sesmailengine resend --code TEMPLATE_NOT_FOUND --since 2026-11-24T20:00:00Z --dry-run
     """
-    engine, after = context.obj(stack), _time(since)
+    engine, after = context.obj(stack), times.text(moment(since, "--since"))
     progress = Progress(time.monotonic)
     failures = _failures(engine, progress, (code, after, source))
     results = sorted(_results(engine, progress, failures, dry_run))
@@ -85,17 +83,6 @@ class Progress:
         if self._clock() - self._last >= 2:
             self._last = self._clock()
             typer.echo(sentence, err=True)
-
-
-def _time(text: str) -> str:
-    if re.fullmatch(r"[\d.]+[a-z]+", text):
-        return times.text(times.utc_now() - timedelta(seconds=duration(text)))
-    try:
-        return times.text(times.parse(text))
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"'{text}' is no time; write for example 2026-11-24T20:00:00Z or 2h", param_hint="--since"
-        ) from error
 
 
 def _failures(engine: Engine, progress: Progress, asked: tuple[str, str, str | None]) -> list[Failure]:
