@@ -8,6 +8,8 @@ that the row didn't know is marked as done. What the row knew and still owes sta
 
 from collections.abc import Collection, Mapping
 
+from dataclasses import replace
+
 from pipeline.envelope import Envelope
 from pipeline.events import MailFact, MailFailed, MailSent
 from projections.effects import Announcement, Effect, due, marked
@@ -22,7 +24,7 @@ _KINDS: Mapping[str, type[MailFact]] = {"sent": MailSent, "failed": MailFailed}
 def rejoined(stored: Mail | None, said: Mail, notify: Collection[str]) -> Mail:
     """`said` by the log up to where the projector has come. Idempotent, and commutative with the projector's joins."""
     known = stored.slots.keys() if stored else ()
-    joined = join(stored, said) if stored else said
+    joined = join(stored, replace(said, done=frozenset())) if stored else said
     return marked(joined, [effect for effect in due(joined, notify) if not _bearing(effect) & set(known)])
 
 
