@@ -4,6 +4,8 @@ All that is replayed was processed by the projector, which has carried out what 
 that the row didn't know is marked as done. What the row knew and still owes stays owed:
 
     the row is lost ─► feedback comes: a row without its request, that can't be announced ─► replay brings the request
+
+A row that is lost while it waits takes what it owed with it: nobody else knows that it was not announced.
 """
 
 from collections.abc import Collection, Mapping
