@@ -19,7 +19,7 @@ from rich.table import Table
 
 from consumers.ses import forgive
 from pipeline import addresses, times
-from pipeline.as_of import AsOf, moment_of
+from pipeline.as_of import AsOf, as_of_moment
 from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.events import AddressReleased, AddressSuppressed
@@ -78,7 +78,7 @@ def check(
     Example: sesmailengine suppression check ana@example.com bo@example.com --as-of 2026-11-24
     """
     keys, engine = _keys(given, file), context.obj(stack)
-    moment = moment_of(as_of, times.utc_now())
+    moment = as_of_moment(as_of)
     rows = Then(engine, moment).suppressed(keys) if moment else _table(engine).suppressed(keys)
     if as_json:
         answers: dict[str, Any] = {key: _shown(rows[key]) if key in rows else None for key in keys}

@@ -1,15 +1,14 @@
 """The option `--as-of`: what the engine knew at a moment of the past, by when events arrived in its log."""
 
-import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from pipeline import times
-from pipeline.options import duration
+from pipeline.options import moment
 
-__all__ = ["AsOf", "moment_of"]
+__all__ = ["AsOf", "as_of_moment"]
 
 AsOf = Annotated[
     str | None,
@@ -21,25 +20,14 @@ AsOf = Annotated[
 ]
 
 
-def moment_of(given: str | None, now: datetime) -> datetime | None:
+def as_of_moment(given: str | None, clock: times.Clock = times.utc_now) -> datetime | None:
     """To the millisecond, as arrivals are archived. Raises BadParameter for what is no time, or still to come."""
     if given is None:
         return None
-    moment = times.parse(times.text(_read(given.strip(), now)))
-    if moment > now:
+    asked = times.parse(times.text(moment(given, "--as-of")))
+    now = clock()
+    if asked > now:
         raise typer.BadParameter(
-            f"{times.text(moment)} is still to come; it is {times.text(now)}", param_hint="--as-of"
+            f"{times.text(asked)} is still to come; it is {times.text(now)}", param_hint="--as-of"
         )
-    return moment
-
-
-def _read(given: str, now: datetime) -> datetime:
-    try:
-        if re.fullmatch(r"[\d.]+[a-z]+", given):
-            return now - timedelta(seconds=duration(given))
-        return times.parse(given.upper())  # RFC 3339 has `t` and `z` in either case
-    except (ValueError, OverflowError, typer.BadParameter) as error:
-        raise typer.BadParameter(
-            f"'{given}' is no time; write for example 2026-11-24T20:00:00Z, 2026-11-24 or 2h",
-            param_hint="--as-of",
-        ) from error
+    return asked

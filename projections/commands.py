@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import addresses, ids, times
-from pipeline.as_of import AsOf, moment_of
+from pipeline.as_of import AsOf, as_of_moment
 from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.options import AsJson, Stack
@@ -47,7 +47,7 @@ def status(
         raise typer.BadParameter("name an emailId, or an address by --to")
     if as_of is not None and to is not None:
         raise typer.BadParameter("name an emailId: a list by --to can't be asked for --as-of a time")
-    engine, moment = context.obj(stack), moment_of(as_of, times.utc_now())
+    engine, moment = context.obj(stack), as_of_moment(as_of)
     if to is not None:
         _list(Tables.of(engine).tracking.to(addresses.canonical(to)), as_json)
         return
@@ -81,7 +81,7 @@ def why_(
 
     Example: sesmailengine why order-confirmation-42
     """
-    moment = moment_of(as_of, times.utc_now())
+    moment = as_of_moment(as_of)
     known = _known(context.obj(stack), moment)
     row = known.row(email_id)
     mail = mail_of(row)
