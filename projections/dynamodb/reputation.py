@@ -189,12 +189,12 @@ def _place_key(place: Minute) -> Raw:
 
 def _hour(minute: Minute) -> Minute:
     """Where the minute is counted."""
-    return Minute(minute.day, HOUR + minute.minute.partition(":")[0])
+    return Minute(minute.day, HOUR + minute.minute.rpartition(":")[0])
 
 
 def _counts(minute: Minute) -> tuple[str, str]:
     """The attributes that the minute has in the row of its hour."""
-    number = minute.minute.partition(":")[2]
+    number = minute.minute.rpartition(":")[2]
     return f"a{number}", f"b{number}"
 
 
