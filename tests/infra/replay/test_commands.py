@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from consumers.projector import readable
 from infra.cli import app
@@ -242,11 +241,12 @@ def test_a_replay_that_was_interrupted_goes_on_where_it_was(
 
     monkeypatch.setattr(replaying.Replaying, "tracking", interrupted)
     assert site.command("replay", "--fresh").exit_code == 130
-    monkeypatch.setattr(
-        replaying.Replaying,
-        "tracking",
-        lambda self, partition, counts: (done.append(partition), tracking(self, partition, counts)),
-    )
+
+    def whole(self: Any, partition: int, counts: Any) -> None:
+        tracking(self, partition, counts)
+        done.append(partition)
+
+    monkeypatch.setattr(replaying.Replaying, "tracking", whole)
     again = site.command("replay", "--fresh")
     assert "going on with what was begun before" in again.stderr
     assert len(done) == len(set(done)) > 3
