@@ -412,6 +412,21 @@ def test_a_bounce_that_comes_for_a_known_mail_is_not_undone(reputed: Subject, nu
     assert reputed.item(hour)
 
 
+@pytest.mark.parametrize("hand", ["changed", "taken away"])
+def test_a_count_that_changes_alone_is_not_undone(reputed: Subject, number: int, hand: str) -> None:
+    """A projector writes the sets first; its count may come when the sets have been read."""
+    key = reputed.key(number)
+    expected = reputed.told(key)
+    (_, name), _ = [
+        (place, name) for place, name in reputed.attributes(key) if place == reputed.places(key)[1]
+    ]
+    hour = reputed.item(reputed.places(key)[1]) or {}
+    reputed.put({**hour, name: {"N": "77"}})
+    found = reputed.deviations(expected)
+    reputed.put(HANDS[hand](hour, name))
+    assert reputed.table.replace(found) == [key]
+
+
 def test_neighbours_of_a_mended_minute_are_left_as_they_were(reputed: Subject) -> None:
     key, neighbour = reputed.key(3000), reputed.key(3001)
     expected = {**reputed.told(key), **reputed.told(neighbour)}
