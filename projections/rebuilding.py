@@ -9,7 +9,6 @@ A row that is lost while it waits takes what it owed with it: nobody else knows 
 """
 
 from collections.abc import Collection, Mapping
-
 from dataclasses import replace
 
 from pipeline.envelope import Envelope
