@@ -214,7 +214,7 @@ def gone_through(requests: int, rate: float, seed: int, grace: int, opening: Exi
 @pytest.mark.timeout(600)
 def test_deaths_another_worker_and_resharding_lose_nothing_and_repeat_no_mail() -> None:
     with ExitStack() as opening:
-        gone_through(150, 30.0, 0, 40, opening)
+        gone_through(150, 30.0, 0, 5, opening)
 
 
 @needs_java

@@ -145,13 +145,11 @@ class Outage:
         monkeypatch.setattr(sys.modules["infra.embedded.application"], "answer", refusing)
 
 
-def outages(
-    opening: ExitStack, monkeypatch: pytest.MonkeyPatch, services: Collection[str], seconds: float
-) -> None:
+def outages(opening: ExitStack, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     outage = Outage(monkeypatch)
     engine = engine_with_daemons(opening)
     names: list[str] = []
-    for service in services:
+    for service in ("dynamodb", "s3", "sesv2"):
         names += [f"before-{service}", f"during-{service}"]
         publish(engine, [asked(names[-2])])
 
@@ -184,10 +182,4 @@ def outages(
 def test_soak_services_that_are_down_for_two_minutes(
     opening: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outages(opening, monkeypatch, ["dynamodb", "s3", "sesv2"], 120.0)
-
-
-@needs_java
-@pytest.mark.timeout(300)
-def test_services_that_are_down_are_waited_for(opening: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    outages(opening, monkeypatch, ["s3", "sesv2"], 6.0)
+    outages(opening, monkeypatch, 120.0)

@@ -333,11 +333,6 @@ def test_with_feedback_inside_the_grace_each_mail_is_sent_exactly_once(opening: 
     one_mail_each(gone_through(inside(1), opening))
 
 
-@pytest.mark.timeout(200)
-def test_with_feedback_outside_the_grace_a_mail_is_sent_once_more_at_most(opening: ExitStack) -> None:
-    one_mail_more_for_each_grace_that_ran_out(gone_through(outside(2), opening))
-
-
 @pytest.mark.soak
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(10, 20))
