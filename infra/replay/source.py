@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import duckdb
@@ -77,7 +77,9 @@ def take(engine: Engine, work: Path, bounds: Bounds, window: Window) -> Source:
         # What has left the stream was processed, or is lost; what is in it and was never begun was not.
         bound = bounds.get(shard, 0 if shard in alive else END)
         last = _last(bucket, of_shard[-1]) if of_shard else 0
-        for file, end in zip(of_shard, [*map(_after, of_shard[1:]), last], strict=True):
+        for file, following in pairwise([*of_shard, None]):
+            assert file is not None
+            end = _after(following) if following else last
             if _after(file) < bound and window.may_hold(file.key):
                 address = f"s3://{engine.settings.archive_bucket_name}/{file.key}"
                 (whole if end <= bound else cut).append(address)

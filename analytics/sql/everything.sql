@@ -1,0 +1,2 @@
+-- Every record, in no order.
+FROM events;
