@@ -16,7 +16,7 @@ demo: install
 	@$(BIN)/sesmailengine demo
 
 test: check
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not soak and not bench"
+	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder -m "not soak and not bench"
 
 check: install
 	@$(BIN)/ruff format --check --quiet .

@@ -7,8 +7,11 @@ Over several processes: the tests of a module together, since they share what th
 daemons, which mostly wait, begin first and come one after the other, since several would overload a small machine.
 """
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 settings.register_profile("same", patient, derandomize=True)
@@ -18,9 +21,17 @@ settings.load_profile("same")
 DAEMONS = "tests/infra/test_kcl_"
 
 
+class ByModule(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return "daemons" if module.startswith(DAEMONS) else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
+    return ByModule(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Once their order is shuffled."""
     items.sort(key=lambda item: not item.nodeid.startswith(DAEMONS))
-    for item in items:
-        module = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("daemons" if module.startswith(DAEMONS) else module))
