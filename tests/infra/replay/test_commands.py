@@ -110,7 +110,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         patch.setenv("AWS_REGION", engine.aws.region)
         patch.setenv("AWS_ACCESS_KEY_ID", "local")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-        patch.setattr(job, "PARTITION_BYTES", 4_000)  # so that there are several
+        patch.setattr(job, "PARTITION_BYTES", 12_000)  # so that there are several
         patch.setattr(checking, "ROUND_SECONDS", 0.2)
         site = Site(engine, tmp_path_factory.mktemp("replay") / "work")
         publish(engine, [mail(number) for number in range(MAILS)])
