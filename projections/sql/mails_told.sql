@@ -1,13 +1,15 @@
 -- What each archived event says of a mail, as projections/status.py and tracking.of have it for the stream.
 -- Needs the view `events` (analytics.duckdb).
 --
--- JSON is put together as text wherever what it consists of is known, since that is much faster than DuckDB's
--- functions for it; the archiver writes it without blanks.
+-- JSON is put together as text, since what it consists of is known; the archiver writes it in ASCII without blanks.
 
--- A field of a JSON object with the comma behind it; NULL, which `concat` leaves out, for NULL.
-CREATE OR REPLACE MACRO field(name, value) AS CASE
-  WHEN value IS NOT NULL THEN concat('"', name, '":', to_json(value), ',')
+-- A further field of a JSON object; NULL, which `concat` leaves out, for NULL.
+CREATE OR REPLACE MACRO further(name, value) AS CASE
+  WHEN value IS NOT NULL THEN concat(',"', name, '":', to_json(value))
 END;
+
+-- `rest` but for the version of the schema, which is its last field, and for the brace that closes it.
+CREATE OR REPLACE MACRO opened(rest) AS split_part(rest, ',"schemaVersion":', 1);
 
 -- One row for each event that is a fact about a mail: which slot of which mail it fills, and what it says (JSON).
 -- `decided`: the mail was decided on at that time or before. As `slot_of` and `tracking.of`.
@@ -15,31 +17,34 @@ CREATE OR REPLACE VIEW mails_told AS
 SELECT
   if(slot = 'retry_not_needed', original_email_id, email_id) AS mail,
   slot,
-  strftime(time, '%Y-%m-%dT%H:%M:%S.%gZ') AS time,
+  make_timestamp(epoch_us(time)) AS time,
   event_id AS id,
-  coalesce(mail_time, time) AS decided,
+  make_timestamp(epoch_us(coalesce(mail_time, time))) AS decided,
   CASE
     WHEN slot IN ('sent', 'failed') THEN concat(
-      '{', field('originalEmailId', original_email_id), field('originalSource', source),
-      field('templateName', template), field('subject', subject), field('sesMessageId', ses_message_id),
-      field('errorCode', error_code), field('retryAttempt', attempt),
-      '"metadata":', coalesce(metadata, '{}'), ',', regexp_replace(rest[2:], ',"schemaVersion":\d+', '')
+      opened(rest), ',"originalEmailId":', to_json(original_email_id), ',"retryAttempt":', attempt,
+      further('originalSource', source), further('templateName', template), further('subject', subject),
+      further('sesMessageId', ses_message_id), further('errorCode', error_code),
+      ',"metadata":', coalesce(metadata, '{}'), '}'
     )
     WHEN slot = 'retry_not_needed' THEN concat(
-      '{', field('toEmail', rest ->> '$.toEmail'), field('retryId', email_id),
-      field('sesMessageId', ses_message_id), field('reason', rest ->> '$.reason'),
-      '"originalEmailId":', to_json(original_email_id), '}'
+      '{"originalEmailId":', to_json(original_email_id), further('retryId', email_id),
+      further('toEmail', rest ->> '$.toEmail'), further('sesMessageId', ses_message_id),
+      further('reason', rest ->> '$.reason'), '}'
     )
     ELSE concat(
-      '{', field('toEmail', rest ->> '$.recipients[0]'), field('originalEmailId', original_email_id),
-      field('bounceType', bounce_type), field('bounceSubType', bounce_sub_type),
-      field('complaintFeedbackType', complaint_type),
-      field('link', link), field('agentClass', agent_class), field('machine', machine),
-      field('sesMessageId', ses_message_id), '"retryAttempt":', attempt,
-      CASE
-        WHEN starts_with(rest, '{"recipients":') THEN '}'
-        ELSE ',' || json_merge_patch(rest, '{"recipients":null}')[2:]
-      END
+      '{"originalEmailId":', to_json(original_email_id), ',"retryAttempt":', attempt,
+      ',"sesMessageId":', to_json(ses_message_id), ',"toEmail":' || (rest -> '$.recipients[0]'),
+      -- Most events say no more than that.
+      CASE WHEN slot NOT IN ('accepted', 'delivered') THEN concat(
+        further('bounceType', bounce_type), further('bounceSubType', bounce_sub_type),
+        further('complaintFeedbackType', complaint_type),
+        further('link', link), further('agentClass', agent_class), further('machine', machine)
+      ) END,
+      CASE WHEN NOT starts_with(rest, '{"recipients":') THEN
+        concat(',', json_merge_patch(rest, '{"recipients":null}')[2:-2])
+      END,
+      '}'
     )
   END AS says
 FROM (
